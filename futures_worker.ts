@@ -110,7 +110,7 @@ function serve({ module, port }: Start): void {
 
   let last = import(module).then(
     (namespace) => exports = namespace,
-    (error) => end("its import failed", pack(error)),
+    (error) => end(`${error?.message ?? error}`, pack(error)),
   );
   port.onmessage = ({ data }) => last = last.then(() => run(data));
 }

@@ -47,6 +47,7 @@ declare module "@std/cli/parse-args" {
 }
 
 declare module "@std/path" {
+  export function basename(path: string | URL, suffix?: string): string;
   export function fromFileUrl(url: string | URL): string;
   export function join(path: string | URL, ...paths: string[]): string;
 }
