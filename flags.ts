@@ -31,18 +31,14 @@ export async function getFlag(flag: Flag): Promise<Uint8Array> {
 }
 
 /** Writes `downloaded/CC.gif`, whole or not at all: under a name of this process's own first. */
-export function saveFlag(image: Uint8Array, cc: string): void {
+export async function saveFlag(image: Uint8Array, cc: string): Promise<void> {
   const path = `${DEST_DIR}/${cc}.gif`;
   const unfinished = `${DEST_DIR}/.${cc}.gif.${Deno.pid}`;
   try {
-    Deno.writeFileSync(unfinished, image);
-    Deno.renameSync(unfinished, path);
+    await Deno.writeFile(unfinished, image);
+    await Deno.rename(unfinished, path);
   } catch (error) {
-    try {
-      Deno.removeSync(unfinished);
-    } catch {
-      // It was never made.
-    }
+    await Deno.remove(unfinished).catch(() => {});
     throw new FlagError("unwritable", `cannot write ${path}: ${reason(error)}`);
   }
 }
@@ -51,7 +47,7 @@ export function saveFlag(image: Uint8Array, cc: string): void {
 export function downloadOne(flag: Flag): Promise<Outcome> {
   return attempt(flag, async () => {
     const image = await getFlag(flag);
-    saveFlag(image, flag.cc);
+    await saveFlag(image, flag.cc);
     return image.length;
   });
 }

@@ -114,6 +114,15 @@ testAll("every failure is one line, and the other flags arrive whole", async (pr
   assertEquals(dir.downloaded(), new Map([...expected].sort()));
 });
 
+testAll("a connection that is reset is lost", async (program) => {
+  await using dir = new TempDir();
+  using site = hostileSite();
+  const { code, stderr } = await run(program, ["BR", "RE", "-s", site.url], dir);
+  assertEquals(code, 1);
+  assertMatch(stderr, /\nRE: connection lost after (0|6 of 361) bytes\n$/);
+  assertEquals([...dir.downloaded().keys()], ["BR.gif"]);
+});
+
 testAll("a site that nobody can reach is said to be so", async (program) => {
   await using dir = new TempDir();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

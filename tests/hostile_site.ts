@@ -20,7 +20,7 @@ function* endless(): Generator<string> {
   for (;;) yield "x".repeat(65536);
 }
 
-function answer(cc: string, step: string | undefined, elsewhere: string): Answer {
+function answer(cc: string, step: string | undefined, elsewhere: string, reset: string): Answer {
   const gif = packageFlag("BR");
   const length = `content-length: ${gif.length}`;
   const part = gif.slice(0, 200);
@@ -66,6 +66,8 @@ function answer(cc: string, step: string | undefined, elsewhere: string): Answer
       };
     case "RH":
       return { send: step === undefined ? [redirect(`${elsewhere}/flags/rh/1`)] : whole(length) };
+    case "RE":
+      return { send: [redirect(reset)] };
     case "RL":
       return { send: [redirect("/flags/rl/1")] };
     default:
@@ -96,10 +98,27 @@ export const LINES: Record<string, string> = {
 /** Codes that arrive, some by way of redirects. */
 export const ARRIVING = ["BR", "RF", "RH", "RO", "US"];
 
+/** Answers without reading the request and closes: the client is sent a reset. */
+function resettingSite(): { url: string } & Disposable {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  (async () => {
+    for await (const connection of listener) {
+      await connection.write(encoder.encode(head("200 OK", "content-length: 361") + "GIF89a"));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      connection.close();
+    }
+  })();
+  return {
+    url: `http://127.0.0.1:${listener.addr.port}/`,
+    [Symbol.dispose]: () => listener.close(),
+  };
+}
+
 /** Starts the site; `url` is its base. */
 export function hostileSite(): { url: string } & Disposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
+  const resetting = resettingSite();
   const open = new Set<Deno.Conn>();
 
   async function serve(connection: Deno.Conn): Promise<void> {
@@ -107,7 +126,8 @@ export function hostileSite(): { url: string } & Disposable {
     const count = await connection.read(request) ?? 0;
     const path = new TextDecoder().decode(request.subarray(0, count)).split(" ")[1] ?? "";
     const [, cc = "", step] = path.match(/^\/flags\/(..)\/(\d)?/) ?? [];
-    const { send, hang } = answer(cc.toUpperCase(), step, `http://localhost:${port}`);
+    const elsewhere = `http://localhost:${port}`;
+    const { send, hang } = answer(cc.toUpperCase(), step, elsewhere, resetting.url);
     for (const piece of send) {
       let rest = typeof piece === "string" ? encoder.encode(piece) : piece;
       while (rest.length > 0) rest = rest.subarray(await connection.write(rest));
@@ -125,6 +145,7 @@ export function hostileSite(): { url: string } & Disposable {
     url: `http://127.0.0.1:${port}/flags`,
     [Symbol.dispose]() {
       listener.close();
+      resetting[Symbol.dispose]();
       for (const connection of open) {
         try {
           connection.close();
