@@ -52,7 +52,7 @@ export function downloadOne(flag: Flag): Promise<Outcome> {
   });
 }
 
-async function downloadMany(flags: Flag[]): Promise<Outcome[]> {
+export async function downloadMany(flags: Flag[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const flag of flags) {
     outcomes.push(await downloadOne(flag));

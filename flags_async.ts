@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { type Flag, main, type Outcome } from "./flags_cli.ts";
+import { DEFAULT_MAX_REQ, type Flag, main, type Outcome } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
 
-async function downloadMany(flags: Flag[], maxReq: number): Promise<Outcome[]> {
+export async function downloadMany(flags: Flag[], maxReq: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   const rest = flags.values();
   async function downloadInTurn(): Promise<void> {
@@ -25,4 +25,4 @@ async function downloadMany(flags: Flag[], maxReq: number): Promise<Outcome[]> {
   return outcomes;
 }
 
-if (import.meta.main) await main(downloadMany, { maxReq: 30 });
+if (import.meta.main) await main(downloadMany, { maxReq: DEFAULT_MAX_REQ.async });

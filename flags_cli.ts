@@ -5,10 +5,24 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import {
+  type Chart,
+  inFreeLanes,
+  showTimeline,
+  type Span,
+  type TimelineOption,
+  timelineOption,
+} from "./timeline.ts";
 
 /** The 20 most populous countries, in the order of the chapter. */
 export const POP20_CC: readonly string[] =
   "CN IN US ID BR PK NG BD RU KR MX PH VN ET EG DE IR TR CD FR".split(" ");
+
+/** Requests at the same time, unless `--max-req` says otherwise. */
+export const DEFAULT_MAX_REQ = {
+  threadpool: Math.min(32, navigator.hardwareConcurrency + 4),
+  async: 30,
+};
 
 /** Where the images go, below the current directory. */
 export const DEST_DIR = "downloaded";
@@ -30,13 +44,13 @@ export interface Flag {
   url: string;
   /** What is printed when it has arrived. */
   print: "code" | "line" | "nothing";
-  /** Memory that all threads share: at `OVER`, why the run is over, if it is; at `DONE`, a count. */
+  /** Memory that all threads share, see `OVER`, `DONE` and `THREADS`. */
   shared: Int32Array;
 }
 
 /** What became of a flag: plain data, so that a worker can send it. Times are ms since the epoch. */
 export type Outcome =
-  & { cc: string; start: number; end: number }
+  & { cc: string; start: number; end: number; thread: number }
   & (
     | { status: "ok"; bytes: number }
     | { status: "not found" | "failed" | "unwritable"; line: string }
@@ -44,8 +58,10 @@ export type Outcome =
     | { status: "dropped" }
   );
 
-/** The part of an outcome that the report needs. */
-export type Result = Pick<Outcome, "cc" | "status"> & { line?: string };
+/** The part of an outcome that the report needs; the thread where it is known. */
+export type Result =
+  & Pick<Outcome, "cc" | "status" | "start" | "end">
+  & { line?: string; thread?: number };
 
 /** Why a flag did not arrive, in a line. */
 export class FlagError extends Error {
@@ -54,11 +70,15 @@ export class FlagError extends Error {
   }
 }
 
+/** Where the shared memory says why the run is over; 0: it is not. */
 const OVER = 0;
 const INTERRUPTED = 1;
 const STDOUT_CLOSED = 2;
 const DISK_FAILED = 3;
+/** Where it counts the flags that are done. */
 const DONE = 1;
+/** Where it counts the threads that have downloaded something, to number them. */
+const THREADS = 2;
 
 /** Ends the run in every thread: nothing new begins, and what is under way is dropped. */
 function endRun(shared: Int32Array, why: number): void {
@@ -124,16 +144,19 @@ export function reason(error: unknown): string {
   return message.replace(/ \(os error \d+\).*/, "");
 }
 
+let thread: number | undefined;
+
 /** Runs the download of one flag, decides what became of it, and prints it. */
 export async function attempt(flag: Flag, download: () => Promise<number>): Promise<Outcome> {
   const { cc, shared } = flag;
+  thread ??= Atomics.add(shared, THREADS, 1);
   const start = clock();
   let outcome: Outcome;
   try {
     const bytes = await download();
-    outcome = { cc, start, end: clock(), status: "ok", bytes };
+    outcome = { cc, start, end: clock(), thread, status: "ok", bytes };
   } catch (error) {
-    outcome = { cc, start, end: clock(), ...failure(error) };
+    outcome = { cc, start, end: clock(), thread, ...failure(error) };
   }
   if (outcome.status === "unwritable") endRun(shared, DISK_FAILED);
   Atomics.add(shared, DONE, 1);
@@ -142,7 +165,7 @@ export async function attempt(flag: Flag, download: () => Promise<number>): Prom
 }
 
 /** Ms since the epoch, the same in every thread. */
-function clock(): number {
+export function clock(): number {
   return performance.timeOrigin + performance.now();
 }
 
@@ -186,7 +209,7 @@ export function print({ shared }: Pick<Flag, "shared">, text: string): void {
   }
 }
 
-const OPTIONS = "[-aehv] [-l N] [-m N] [-s LABEL|URL] [CC…]";
+const OPTIONS = "[-aehv] [-l N] [-m N] [-s LABEL|URL] [--timeline [SVG]] [CC…]";
 const HELP = `
   CC…                 country codes, or one letter for all its codes (B: BA…BZ);
                       default: the 20 of the chapter
@@ -200,6 +223,7 @@ const HELP = `
                       REMOTE  ${REMOTE}
                       or the URL of any other site
   -v, --verbose       one line per flag: code, bytes, ms, outcome
+  --timeline [SVG]    draw who waited for whom, here or into an .svg file
   -h, --help          this`;
 
 /** What a program does unless its options say otherwise. */
@@ -214,9 +238,10 @@ interface Options {
   codes: string[];
   /** Codes that nobody named: it is no error if there is no such flag. */
   guessed: Set<string>;
-  maxReq: number;
+  maxReq: number | undefined;
   server: string;
   verbose: boolean;
+  timeline: TimelineOption;
 }
 
 /** What is wrong with the options. */
@@ -224,8 +249,9 @@ class UsageError extends Error {}
 
 const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 
-async function parse(args: string[], defaults: Defaults): Promise<Options> {
-  const options = parseArgs(args, {
+async function parse(args: readonly string[], defaultCodes: readonly string[]): Promise<Options> {
+  const { timeline, rest } = timelineOption(args);
+  const options = parseArgs(rest, {
     boolean: ["all", "every", "verbose"],
     string: ["_", "limit", "max-req", "server"],
     alias: { all: "a", every: "e", limit: "l", "max-req": "m", server: "s", verbose: "v" },
@@ -249,15 +275,13 @@ async function parse(args: string[], defaults: Defaults): Promise<Options> {
     for (const code of flagCodes()) guessed.add(code);
   }
   const all = [...chosen.union(guessed)];
-  const list = all.length > 0 ? all : defaults.codes ?? POP20_CC;
-  const codes = list.slice(0, wholeNumber("limit", options)).sort();
-  const maxReq = wholeNumber("max-req", options);
   return {
-    codes,
+    codes: (all.length > 0 ? all : defaultCodes).slice(0, wholeNumber("limit", options)).sort(),
     guessed: guessed.difference(chosen),
-    maxReq: Math.min(defaults.maxReq ? maxReq ?? defaults.maxReq : 1, codes.length),
+    maxReq: wholeNumber("max-req", options),
     server: server(options.server),
     verbose: Boolean(options.verbose),
+    timeline,
   };
 }
 
@@ -286,19 +310,24 @@ async function open(server: string): Promise<string> {
   return `http://127.0.0.1:${serveFlags(options).addr.port}/flags`;
 }
 
-/** Runs a program: reads its options, has `downloadMany` do the work, reports, and exits. */
-export async function main(
-  downloadMany: (flags: Flag[], maxReq: number) => Promise<Result[]>,
-  defaults: Defaults = {},
-): Promise<never> {
-  const usage = `usage: ${Deno.mainModule.replace(/.*\//, "")} ${OPTIONS}`;
+/** What a program has before its first download. */
+export interface Setup extends Options {
+  flags: Flag[];
+  shared: Int32Array;
+  /** The site and the number of flags, for people. */
+  what: string;
+}
+
+/** Reads the options, makes the directory, starts the site, listens to Ctrl-C; or exits and says why. */
+export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise<Setup> {
+  const usage = `usage: ${programName()} ${OPTIONS}`;
   if (Deno.args.some((arg) => arg === "-h" || arg === "--help")) {
     console.log(usage + HELP);
     Deno.exit(0);
   }
   let options: Options;
   try {
-    options = await parse(Deno.args, defaults);
+    options = await parse(Deno.args, defaultCodes);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     return fail(2, `${error.message}\n${usage}`);
@@ -308,63 +337,114 @@ export async function main(
   } catch (error) {
     return fail(1, `cannot make the directory ${DEST_DIR}: ${reason(error)}`);
   }
-  const { codes, maxReq, server, verbose } = options;
+  const { codes, server } = options;
   const site = await open(server);
-  const where = site === server ? site : `${server} (${site})`;
-  console.error(`${plural(codes.length, "flag")} from ${where}, ${plural(maxReq, "connection")}`);
-
-  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const shared = new Int32Array(new SharedArrayBuffer(12));
   Deno.addSignalListener("SIGINT", () => {
     if (Atomics.load(shared, OVER) === INTERRUPTED) Deno.exit(130);
     endRun(shared, INTERRUPTED);
   });
-  const terminal = Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
-  const withBar = terminal && codes.length > POP20_CC.length && !verbose;
   const flags = codes.map((cc): Flag => {
     const name = cc.toLowerCase();
-    const url = `${site}/${name}/${name}.gif`;
-    return { cc, url, print: verbose ? "line" : withBar ? "nothing" : "code", shared };
+    return { cc, url: `${site}/${name}/${name}.gif`, print: "nothing", shared };
   });
-  const start = performance.now();
-  const stopBar = withBar ? startBar(shared, codes.length) : () => {};
-  const outcomes = await downloadMany(flags, maxReq);
-  stopBar();
-  const seconds = (performance.now() - start) / 1000;
-  if (flags[0]?.print === "code" && outcomes.some(({ status }) => status === "ok")) {
-    print({ shared }, "\n");
-  }
-  return report(outcomes, seconds, options.guessed, shared);
+  const where = site === server ? site : `${server} (${site})`;
+  return { ...options, flags, shared, what: `${plural(codes.length, "flag")} from ${where}` };
 }
 
-/** Prints what became of the flags, and exits. */
-function report(
-  outcomes: Result[],
-  seconds: number,
-  guessed: Set<string>,
-  shared: Int32Array,
-): never {
-  const over = Atomics.load(shared, OVER);
-  if (over === STDOUT_CLOSED) Deno.exit(141);
+/** How a program downloads: with at most `maxReq` requests at the same time. */
+export type DownloadMany = (flags: Flag[], maxReq: number) => Promise<Result[]>;
+
+/** A run that has ended. */
+export interface Run {
+  results: Result[];
+  seconds: number;
+  spans: Span[];
+}
+
+/** Has `downloadMany` download the flags, and takes the time. */
+export async function timedRun(
+  downloadMany: DownloadMany,
+  flags: Flag[],
+  maxReq: number,
+): Promise<Run> {
+  const begin = clock();
+  const results = await downloadMany(flags, maxReq);
+  const seconds = (clock() - begin) / 1000;
+  const drawn = results.filter(({ status }) => status !== "dropped").map((result) => ({
+    label: result.cc,
+    start: result.start - begin,
+    end: result.end - begin,
+    ok: result.status === "ok",
+    thread: result.thread ?? 0,
+  }));
+  const threads = [...new Set(drawn.map(({ thread }) => thread))].sort((a, b) => a - b);
+  const spans = threads.length > 1
+    ? drawn.map((span) => ({ ...span, lane: threads.indexOf(span.thread) }))
+    : inFreeLanes(drawn);
+  return { results, seconds, spans };
+}
+
+/** Runs a program: reads its options, has `downloadMany` do the work, reports, and exits. */
+export async function main(downloadMany: DownloadMany, defaults: Defaults = {}): Promise<never> {
+  const setup = await setUp(defaults.codes);
+  const { flags, shared, verbose } = setup;
+  const wanted = defaults.maxReq ? setup.maxReq ?? defaults.maxReq : 1;
+  const maxReq = Math.min(wanted, flags.length);
+  console.error(`${setup.what}, ${plural(maxReq, "connection")}`);
+
+  const terminal = Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
+  const withBar = terminal && flags.length > POP20_CC.length && !verbose;
+  for (const flag of flags) flag.print = verbose ? "line" : withBar ? "nothing" : "code";
+  const stopBar = withBar ? startBar(shared, flags.length) : () => {};
+  const run = await timedRun(downloadMany, flags, maxReq);
+  stopBar();
+  const codesShown = !verbose && !withBar && run.results.some(({ status }) => status === "ok");
+  print(setup, `${codesShown ? "\n" : ""}${summary(run, setup)}\n`);
+  const title = `${programName()}, ${plural(maxReq, "connection")}`;
+  return finish(setup, run.results, [{ title, spans: run.spans }]);
+}
+
+/** What became of the flags, in a line. */
+export function summary({ results, seconds }: Run, { shared }: Setup): string {
   const count = (status: Outcome["status"]) =>
-    outcomes.filter((outcome) => outcome.status === status).length;
-  // The disk fails for all flags alike: once is enough.
-  const unwritable = outcomes.find(({ status }) => status === "unwritable");
-  const problems = outcomes.filter((outcome) =>
-    outcome === unwritable || outcome.status === "failed" ||
-    (outcome.status === "not found" && !guessed.has(outcome.cc))
-  ).sort((a, b) => a.cc < b.cc ? -1 : 1);
+    results.filter((result) => result.status === status).length;
   const missing = count("not found");
-  const errors = count("failed") + (unwritable ? 1 : 0);
+  const errors = count("failed") + Math.min(1, count("unwritable"));
   const parts = [`${plural(count("ok"), "download")} in ${seconds.toFixed(2)}s`];
   if (missing > 0) parts.push(`${missing} not found`);
   if (errors > 0) parts.push(plural(errors, "error"));
-  if (over === INTERRUPTED) parts.push("interrupted");
-  print({ shared }, `${parts.join(", ")}\n`);
+  if (Atomics.load(shared, OVER) === INTERRUPTED) parts.push("interrupted");
+  return parts.join(", ");
+}
+
+/** Draws the charts if that is asked for, says which flags did not arrive and why, and exits. */
+export function finish(setup: Setup, results: Result[], charts: Chart[]): never {
+  const { shared, guessed, timeline } = setup;
+  if (timeline) {
+    try {
+      print(setup, showTimeline(charts, timeline));
+    } catch (error) {
+      fail(1, `cannot write ${timeline}: ${reason(error)}`);
+    }
+  }
+  const over = Atomics.load(shared, OVER);
+  if (over === STDOUT_CLOSED) Deno.exit(141);
+  // The disk fails for all flags alike: once is enough.
+  const unwritable = results.find(({ status }) => status === "unwritable");
+  const problems = results.filter((result) =>
+    result === unwritable || result.status === "failed" ||
+    (result.status === "not found" && !guessed.has(result.cc))
+  ).sort((a, b) => a.cc < b.cc ? -1 : 1);
   for (const { cc, line } of problems) console.error(`${cc}: ${line}`);
   Deno.exit(over === INTERRUPTED ? 130 : problems.length > 0 ? 1 : 0);
 }
 
-function plural(count: number, noun: string): string {
+function programName(): string {
+  return Deno.mainModule.replace(/.*\//, "");
+}
+
+export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 

@@ -21,7 +21,7 @@
  *
  * @module
  */
-import { type Flag, main, type Outcome, POP20_CC, print, type Result } from "./flags_cli.ts";
+import { clock, type Flag, main, type Outcome, POP20_CC, print, type Result } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
 import { asCompleted, type Future, WorkerPoolExecutor } from "./futures.ts";
 
@@ -32,7 +32,7 @@ export async function download(flag: Flag): Promise<string> {
   return flag.cc;
 }
 
-async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Result[]> {
+export async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Result[]> {
   await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers });
   const toDo: Future<string>[] = [];
   for (const flag of flags) {
@@ -41,19 +41,40 @@ async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Result[]
     print(flag, `Scheduled for ${flag.cc}: ${future}\n`);
   }
 
+  const times = watch(toDo);
   const results: Result[] = [];
   for await (const future of asCompleted(toDo)) {
     const error = await future.exception();
     if (error instanceof Error) {
       console.log(`${future} exception: '${error.message}'`);
-      results.push(error.cause as Outcome);
+      const { thread: _, ...outcome } = error.cause as Outcome;
+      results.push({ ...outcome, ...times(future) });
     } else {
       const cc = await future.result();
       console.log(`${future} result: '${cc}'`);
-      results.push({ cc, status: "ok" });
+      results.push({ cc, status: "ok", ...times(future) });
     }
   }
   return results;
+}
+
+/** Notes when each future was first seen running, and when it was done. */
+function watch<T>(futures: Future<T>[]): (future: Future<T>) => { start: number; end: number } {
+  const starts = new Map<Future<T>, number>();
+  const ends = new Map<Future<T>, number>();
+  const look = () => {
+    for (const future of futures) {
+      if (future.state !== "pending" && !starts.has(future)) starts.set(future, clock());
+    }
+  };
+  for (const future of futures) {
+    future.addDoneCallback(() => {
+      ends.set(future, clock());
+      queueMicrotask(look);
+    });
+  }
+  look();
+  return (future) => ({ start: starts.get(future) ?? NaN, end: ends.get(future) ?? NaN });
 }
 
 if (import.meta.main) await main(downloadMany, { codes: POP20_CC.slice(0, 5), maxReq: 3 });

@@ -10,15 +10,13 @@
  *
  * @module
  */
-import { type Flag, main, type Outcome } from "./flags_cli.ts";
+import { DEFAULT_MAX_REQ, type Flag, main, type Outcome } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
 import { WorkerPoolExecutor } from "./futures.ts";
 
-async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Outcome[]> {
+export async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Outcome[]> {
   await using executor = new WorkerPoolExecutor(import.meta.resolve("./flags.ts"), { maxWorkers });
   return await Array.fromAsync(executor.map(downloadOne, flags));
 }
 
-if (import.meta.main) {
-  await main(downloadMany, { maxReq: Math.min(32, navigator.hardwareConcurrency + 4) });
-}
+if (import.meta.main) await main(downloadMany, { maxReq: DEFAULT_MAX_REQ.threadpool });
