@@ -291,6 +291,8 @@ export interface Executor extends AsyncDisposable {
 
 /** A task that ends within so many ms is quick: its worker is offered the next one ahead of time. */
 export const QUICK = 1;
+/** From so many ms on a timer would overflow, and fire at once. */
+const MAX_DELAY = 2 ** 31 - 1;
 /** A pool that has nothing to do for so many ms ends its workers, for they keep the program alive. */
 const IDLE = 1000;
 
@@ -306,6 +308,7 @@ interface Outcome {
 
 interface Task {
   readonly call: Call;
+  readonly order: number;
   readonly future: Future<unknown>;
   start(): boolean;
   finish(outcome: Outcome): void;
@@ -356,6 +359,7 @@ export class WorkerPoolExecutor implements Executor {
   readonly #slots = new Set<Slot>();
   readonly #idle: Slot[] = [];
   readonly #queue = new Queue<Task>();
+  #count = 0;
   #closed: PromiseWithResolvers<void> | undefined;
   #broken: BrokenExecutorError | undefined;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
@@ -460,7 +464,7 @@ export class WorkerPoolExecutor implements Executor {
     if (cancelFutures) {
       for (let task = this.#take(0); task; task = this.#take(0)) task.future.cancel();
     }
-    this.#rest();
+    this.#pump();
     if (wait) await this.#closed.promise;
   }
 
@@ -474,8 +478,8 @@ export class WorkerPoolExecutor implements Executor {
     if (this.#closed) throw new Error("cannot schedule new futures after shutdown");
   }
 
-  #enqueue(task: Task): void {
-    this.#queue.push(task);
+  #enqueue(task: Omit<Task, "order">): void {
+    this.#queue.push({ ...task, order: this.#count++ });
     this.#pump();
   }
 
@@ -526,7 +530,8 @@ export class WorkerPoolExecutor implements Executor {
       }
       if (stopped) throw stopped.error;
     } finally {
-      for (; current; current = submitted.shift()) current.cancel();
+      current?.cancel();
+      for (let next = submitted.shift(); next; next = submitted.shift()) next.cancel();
       source.return();
     }
   }
@@ -538,27 +543,28 @@ export class WorkerPoolExecutor implements Executor {
       const task = this.#take() ?? this.#take(0);
       if (!task) break;
       const slot = this.#idle.pop() ?? this.#open();
-      this.#run(slot, task);
-      if (!this.#send(slot, task)) this.#idle.push(slot);
+      if (this.#send(slot, task)) this.#run(slot, task);
+      else this.#idle.push(slot);
     }
     this.#rest();
   }
 
-  /**
-   * The next task to start. What was offered to a worker that has been busy for `age` ms goes first: it is
-   * older than anything in the queue.
-   */
+  /** The next task to start, offers to workers that have been busy for `age` ms included. */
   #take(age = QUICK): Task | undefined {
     const now = performance.now();
     for (const slot of this.#slots) {
       const { offered, since } = slot;
       if (!offered || now - since < age || !revoke(offered)) continue;
       slot.offered = undefined;
-      if (!offered.future.done()) return offered;
+      this.#putBack(offered);
     }
     let task = this.#queue.shift();
     while (task?.future.done()) task = this.#queue.shift();
     return task;
+  }
+
+  #putBack(task: Task): void {
+    this.#queue.unshift(task, ({ order }) => order < task.order);
   }
 
   #run(slot: Slot, task: Task): void {
@@ -605,12 +611,12 @@ export class WorkerPoolExecutor implements Executor {
       this.#run(slot, next);
     } else {
       // After a task that was not quick, a worker leaves alone what it was offered.
-      if (next && revoke(next)) this.#queue.unshift(next);
+      if (next && revoke(next)) this.#putBack(next);
       if (ended) this.#close(slot);
       else this.#idle.push(slot);
     }
     if (values) task?.finish({ values, failure });
-    else if (task) this.#queue.unshift(task);
+    else if (task) this.#putBack(task);
     this.#pump();
     if (quick && slot.running && !slot.offered) this.#offer(slot);
   }
@@ -655,11 +661,14 @@ export class WorkerPoolExecutor implements Executor {
   #break(reason: string, cause?: unknown): void {
     const error = new BrokenExecutorError(`cannot load ${this.#module}: ${reason}`, { cause });
     this.#broken = error;
-    const tasks = [...this.#slots].map(({ running }) => running);
-    for (let task = this.#take(0); task; task = this.#take(0)) tasks.push(task);
+    const waiting: Task[] = [];
+    for (let task = this.#take(0); task; task = this.#take(0)) waiting.push(task);
+    const begun = [...this.#slots].flatMap(({ running, offered }) => [running, offered]);
     this.#closeAll();
-    for (const task of tasks) task?.finish({ values: [], failure: { error } });
-    this.#rest();
+    for (const task of [...begun, ...waiting]) {
+      if (!task?.future.done()) task?.finish({ values: [], failure: { error } });
+    }
+    this.#pump();
   }
 }
 
@@ -706,7 +715,12 @@ async function* completions<T>(
     yield undefined as never;
     for (let count = 0; count < futures.size; count++) {
       const late = () => `${futures.size - count} (of ${futures.size}) futures unfinished`;
-      if (ready.length === count) await before(deadline, late, (fn) => notify = fn);
+      if (ready.length === count) {
+        await before(deadline, late, (fn) => {
+          notify = fn;
+          return () => {};
+        });
+      }
       yield* ready.slice(count, count + 1);
     }
   } finally {
@@ -761,7 +775,7 @@ export async function wait<T>(
 }
 
 /** First in, first out; the `shift()` of an array takes time in proportion to its length. */
-class Queue<T> {
+class Queue<T extends object> {
   #in: T[] = [];
   #out: T[] = [];
 
@@ -769,8 +783,11 @@ class Queue<T> {
     this.#in.push(item);
   }
 
-  unshift(item: T): void {
-    this.#out.push(item);
+  /** Puts an item back to the front, behind those that go before it. */
+  unshift(item: T, goesBefore: (other: T) => boolean): void {
+    let at = this.#out.length;
+    for (let other = this.#out[at - 1]; other && goesBefore(other); other = this.#out[at - 1]) at--;
+    this.#out.splice(at, 0, item);
   }
 
   shift(): T | undefined {
@@ -821,7 +838,7 @@ function before(
     const delay = deadline - performance.now();
     if (notified) return;
     if (delay <= 0) expire();
-    else if (delay < 2 ** 31) timer = setTimeout(expire, delay);
+    else if (delay < MAX_DELAY) timer = setTimeout(expire, delay);
   });
 }
 

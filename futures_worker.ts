@@ -85,9 +85,11 @@ function serve({ module, port }: Start): void {
       thrown = pack(error);
     }
     quick = performance.now() - began < QUICK;
-    // A promise that was rejected and left behind is noticed before this is over.
+    // A promise that was rejected and left behind is noticed before this is over; the last item is blamed.
+    const last = values.splice(-1);
     await new Promise((resolve) => setImmediate(resolve));
     if (ended) return;
+    values.push(...last);
     reply({ values, quick, thrown });
     values = undefined;
   }
