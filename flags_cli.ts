@@ -7,7 +7,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import {
   type Chart,
-  inFreeLanes,
   showTimeline,
   type Span,
   type TimelineOption,
@@ -44,11 +43,14 @@ export interface Flag {
   url: string;
   /** What is printed when it has arrived. */
   print: "code" | "line" | "nothing";
-  /** Memory that all threads share, see `OVER`, `DONE` and `THREADS`. */
+  /** Memory that all threads share, see `OVER` and `DONE`. */
   shared: Int32Array;
 }
 
-/** What became of a flag: plain data, so that a worker can send it. Times are ms since the epoch. */
+/**
+ * What became of a flag: plain data, so that a worker can send it. Times are ms since the epoch; `thread`
+ * is the time when the thread began, which tells it from others.
+ */
 export type Outcome =
   & { cc: string; start: number; end: number; thread: number }
   & (
@@ -77,8 +79,6 @@ const STDOUT_CLOSED = 2;
 const DISK_FAILED = 3;
 /** Where it counts the flags that are done. */
 const DONE = 1;
-/** Where it counts the threads that have downloaded something, to number them. */
-const THREADS = 2;
 
 /** Ends the run in every thread: nothing new begins, and what is under way is dropped. */
 function endRun(shared: Int32Array, why: number): void {
@@ -144,12 +144,10 @@ export function reason(error: unknown): string {
   return message.replace(/ \(os error \d+\).*/, "");
 }
 
-let thread: number | undefined;
-
 /** Runs the download of one flag, decides what became of it, and prints it. */
 export async function attempt(flag: Flag, download: () => Promise<number>): Promise<Outcome> {
   const { cc, shared } = flag;
-  thread ??= Atomics.add(shared, THREADS, 1);
+  const thread = performance.timeOrigin;
   const start = clock();
   let outcome: Outcome;
   try {
@@ -339,7 +337,7 @@ export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise
   }
   const { codes, server } = options;
   const site = await open(server);
-  const shared = new Int32Array(new SharedArrayBuffer(12));
+  const shared = new Int32Array(new SharedArrayBuffer(8));
   Deno.addSignalListener("SIGINT", () => {
     if (Atomics.load(shared, OVER) === INTERRUPTED) Deno.exit(130);
     endRun(shared, INTERRUPTED);
@@ -371,17 +369,14 @@ export async function timedRun(
   const begin = clock();
   const results = await downloadMany(flags, maxReq);
   const seconds = (clock() - begin) / 1000;
-  const drawn = results.filter(({ status }) => status !== "dropped").map((result) => ({
-    label: result.cc,
-    start: result.start - begin,
-    end: result.end - begin,
-    ok: result.status === "ok",
-    thread: result.thread ?? 0,
-  }));
-  const threads = [...new Set(drawn.map(({ thread }) => thread))].sort((a, b) => a - b);
-  const spans = threads.length > 1
-    ? drawn.map((span) => ({ ...span, lane: threads.indexOf(span.thread) }))
-    : inFreeLanes(drawn);
+  const arrived = results.filter(({ status }) => status !== "dropped");
+  const spans = withLanes(arrived.map(({ cc, start, end, status, thread = 0 }) => ({
+    label: cc,
+    start: start - begin,
+    end: end - begin,
+    ok: status === "ok",
+    thread,
+  })));
   return { results, seconds, spans };
 }
 
@@ -423,7 +418,8 @@ export function finish(setup: Setup, results: Result[], charts: Chart[]): never 
   const { shared, guessed, timeline } = setup;
   if (timeline) {
     try {
-      print(setup, showTimeline(charts, timeline));
+      const drawing = showTimeline(charts, timeline);
+      print(setup, drawing && `${drawing}\n`);
     } catch (error) {
       fail(1, `cannot write ${timeline}: ${reason(error)}`);
     }

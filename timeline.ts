@@ -24,25 +24,30 @@ export interface Chart {
   spans: readonly Span[];
 }
 
+/** A task without a lane; `thread` is the same for tasks of one thread, where that is known. */
+export type Task = Omit<Span, "lane"> & { thread?: number };
+
 /**
- * The spans with lanes of their own choice: each gets the lowest that is free when it starts.
+ * Gives each task a lane: its thread's if there are several threads, else the lowest that is free.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * const task = { label: "", ok: true };
- * const spans = [{ ...task, start: 0, end: 2 }, { ...task, start: 1, end: 3 }, { ...task, start: 2, end: 4 }];
- * assertEquals(inFreeLanes(spans).map(({ lane }) => lane), [0, 1, 0]);
+ * const task = { label: "BR", ok: true };
+ * const tasks = [{ ...task, start: 0, end: 2 }, { ...task, start: 1, end: 3 }, { ...task, start: 2, end: 4 }];
+ * assertEquals(withLanes(tasks).map(({ lane }) => lane), [0, 1, 0]);
  * ```
  */
-export function inFreeLanes(spans: readonly Omit<Span, "lane">[]): Span[] {
+export function withLanes(tasks: readonly Task[]): Span[] {
+  const threads = [...new Set(tasks.map(({ thread = 0 }) => thread))].sort((a, b) => a - b);
   const busyUntil: number[] = [];
-  return spans.toSorted((a, b) => a.start - b.start).map((span) => {
-    const free = busyUntil.findIndex((end) => end <= span.start);
+  return tasks.toSorted((a, b) => a.start - b.start).map(({ thread = 0, ...task }) => {
+    if (threads.length > 1) return { ...task, lane: threads.indexOf(thread) };
+    const free = busyUntil.findIndex((end) => end <= task.start);
     const lane = free < 0 ? busyUntil.length : free;
-    busyUntil[lane] = span.end;
-    return { ...span, lane };
+    busyUntil[lane] = task.end;
+    return { ...task, lane };
   });
 }
 
@@ -227,6 +232,6 @@ export function showTimeline(charts: readonly Chart[], option: TimelineOption): 
   }
   const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80;
   const total = Math.max(...charts.map(({ spans }) => lastEnd(spans)));
-  return charts.map(({ title, spans }) => `\n${title}\n${textTimeline(spans, width, { total })}\n`)
-    .join("");
+  return charts.map(({ title, spans }) => `\n${title}\n${textTimeline(spans, width, { total })}`)
+    .join("\n");
 }

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { type Flag, POP20_CC, timedRun } from "../flags_cli.ts";
 import { serveFlags } from "../flags_server.ts";
 import { downloadMany } from "../flags_threadpool.ts";
-import { inFreeLanes, type Span, svgTimeline, textTimeline, timelineOption } from "../timeline.ts";
+import { type Span, svgTimeline, textTimeline, timelineOption, withLanes } from "../timeline.ts";
 import { granted, run, TempDir } from "./programs.ts";
 
 function span(label: string, lane: number, start: number, end: number, ok = true): Span {
@@ -59,7 +59,7 @@ Deno.test("no line is wider than the terminal, and nothing at all can be drawn",
 });
 
 Deno.test("a task gets the lowest lane that is free when it starts", () => {
-  const drawn = inFreeLanes(SPANS);
+  const drawn = withLanes(SPANS);
   assertEquals(drawn.map(({ label, lane }) => label + lane), [
     "BR0",
     "FR1",
@@ -69,6 +69,15 @@ Deno.test("a task gets the lowest lane that is free when it starts", () => {
     "EG1",
     "CN0",
   ]);
+});
+
+Deno.test("where there are several threads, each has its lane, in the order in which they began", () => {
+  const task = { label: "BR", start: 0, end: 1, ok: true };
+  const drawn = withLanes([{ ...task, thread: 30 }, { ...task, thread: 4 }, {
+    ...task,
+    thread: 30,
+  }]);
+  assertEquals(drawn.map(({ lane }) => lane), [1, 0, 1]);
 });
 
 Deno.test("the picture has a bar for each task, and marks failures without colour", () => {
@@ -102,7 +111,7 @@ Deno.test({
   async fn() {
     await using dir = new TempDir();
     await using site = serveFlags({ delay: [0.1, 0.3] });
-    const shared = new Int32Array(new SharedArrayBuffer(12));
+    const shared = new Int32Array(new SharedArrayBuffer(8));
     const flags = POP20_CC.map((cc): Flag => {
       const name = cc.toLowerCase();
       const url = `http://127.0.0.1:${site.addr.port}/flags/${name}/${name}.gif`;
