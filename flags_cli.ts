@@ -11,6 +11,7 @@ import {
   type Span,
   type TimelineOption,
   timelineOption,
+  withLanes,
 } from "./timeline.ts";
 
 /** The 20 most populous countries, in the order of the chapter. */

@@ -125,9 +125,7 @@ function laneCount(spans: readonly Span[]): number {
   return Math.max(0, ...spans.map(({ lane }) => lane + 1));
 }
 
-const WIDTH = 960;
-const MARGIN = 40;
-const LANE = 22;
+const [WIDTH, MARGIN, LANE] = [960, 40, 22];
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #1f2328; }
   .title { font-size: 15px; font-weight: 600; }

@@ -3,7 +3,7 @@ import { NUMBERS } from "../primes.ts";
 import { check } from "../proc_pool.ts";
 import { command, granted, run, TempDir } from "./programs.ts";
 
-const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…]\n";
+const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [SVG]]\n";
 /** The largest prime that Mersenne was right about: nobody lives to see it checked. */
 const ENDLESS = `${2n ** 127n - 1n}`;
 
@@ -25,9 +25,10 @@ function lines(stdout: string): string[] {
 }
 
 Deno.test("check gives the number, its answer and the seconds it took", () => {
-  const { elapsed, ...rest } = check(9999999999999917n);
-  assertEquals(rest, { n: 9999999999999917n, prime: true });
+  const { n, prime, elapsed, thread, end } = check(9999999999999917n);
+  assertEquals([n, prime], [9999999999999917n, true]);
   assert(elapsed > 0);
+  assert(end >= thread + elapsed * 1000);
 });
 
 testProgram(
@@ -135,4 +136,13 @@ testProgram("when stdout is closed, nothing is said about it", async (dir) => {
   const stderr = child.stderr.text();
   await child.stdout.cancel();
   assertEquals([(await child.status).code, await stderr], [0, ""]);
+});
+
+testProgram("--timeline draws a lane for each worker after the total", async (dir) => {
+  const { code, stdout } = await run("proc_pool.ts", ["2", "97", "98", "--timeline"], dir);
+  assertEquals(code, 0);
+  const drawing = stdout.split(/^Total time.*\n/m)[1]?.split("\n");
+  assertEquals(drawing?.slice(0, 2), ["", "proc_pool.ts, 2 workers"]);
+  assertMatch(`${drawing?.[2]}`, /^1 .*=/);
+  assertMatch(`${drawing?.[3]}`, /^2 .*=/);
 });
