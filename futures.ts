@@ -76,14 +76,14 @@ export class Future<T> {
   readonly #id = ++Future.#count;
   #state: FutureState = "pending";
   #outcome: { value: T } | Raised | undefined;
-  #callbacks = new Set<() => void>();
+  #callbacks: (() => void)[] = [];
   #revoke = (): boolean => true;
 
   static {
     whenDone = (future, fn) => {
       if (future.done()) fn();
-      else future.#callbacks.add(fn);
-      return () => future.#callbacks.delete(fn);
+      else future.#callbacks.push(fn);
+      return () => future.#callbacks = future.#callbacks.filter((other) => other !== fn);
     };
     beforeCancel = (future, revoke) => future.#revoke = revoke;
     hasRaised = (future) => future.#outcome !== undefined && "error" in future.#outcome;
@@ -254,7 +254,7 @@ export class Future<T> {
   #end(state: "cancelled" | "finished"): void {
     this.#state = state;
     const callbacks = this.#callbacks;
-    this.#callbacks = new Set();
+    this.#callbacks = [];
     for (const callback of callbacks) callback();
   }
 }
@@ -312,8 +312,8 @@ interface Task {
   readonly future: Future<unknown>;
   start(): boolean;
   finish(outcome: Outcome): void;
-  /** Of a task that was offered: who first puts a 1 here has it, the worker to run it or the pool. */
-  gate?: Int32Array | undefined;
+  /** Of a task that was offered: takes it back, if its worker has not begun it. */
+  revoke?: (() => boolean) | undefined;
   /** What became of the first item that could not be cloned; the items before it run. */
   cut?: Raised;
 }
@@ -322,6 +322,9 @@ interface Task {
 interface Slot {
   readonly worker: Worker;
   readonly port: MessagePort;
+  /** For this offer and the one before: who first puts a 1 here has the task, the worker or the pool. */
+  readonly gates: Int32Array;
+  offers: number;
   running?: Task | undefined;
   /** The task that the worker will begin when it is done with a quick one. */
   offered?: Task | undefined;
@@ -577,12 +580,15 @@ export class WorkerPoolExecutor implements Executor {
   #offer(slot: Slot): void {
     const task = this.#take();
     if (!task) return;
-    task.gate = new Int32Array(new SharedArrayBuffer(4));
+    // The worker has read the message of the last offer but one: that gate is free.
+    const gate = ++slot.offers % 2;
+    Atomics.store(slot.gates, gate, 0);
+    task.revoke = () => Atomics.exchange(slot.gates, gate, 1) === 0;
     beforeCancel(task.future, () => revoke(task));
-    if (this.#send(slot, task, task.gate)) slot.offered = task;
+    if (this.#send(slot, task, gate)) slot.offered = task;
   }
 
-  #send(slot: Slot, task: Task, gate?: Int32Array): boolean {
+  #send(slot: Slot, task: Task, gate?: number): boolean {
     try {
       slot.port.postMessage({ ...task.call, gate } satisfies Call);
       return true;
@@ -624,13 +630,14 @@ export class WorkerPoolExecutor implements Executor {
   #open(): Slot {
     const worker = new Worker(new URL("./futures_worker.ts", import.meta.url), { type: "module" });
     const { port1: port, port2 } = new MessageChannel();
-    const slot: Slot = { worker, port, since: 0 };
+    const gates = new Int32Array(new SharedArrayBuffer(8));
+    const slot: Slot = { worker, port, gates, offers: 0, since: 0 };
     port.onmessage = ({ data }) => this.#receive(slot, data);
     worker.onerror = (event) => {
       event.preventDefault();
       this.#break(event.message);
     };
-    worker.postMessage({ module: this.#module, port: port2 } satisfies Start, [port2]);
+    worker.postMessage({ module: this.#module, port: port2, gates } satisfies Start, [port2]);
     this.#slots.add(slot);
     return slot;
   }
@@ -805,10 +812,10 @@ function started<G extends AsyncGenerator<unknown>>(generator: G): G {
   return generator;
 }
 
-/** Takes an offer back; `false` if the worker was faster. What was not offered, nobody else has. */
+/** Takes a task back if it was offered; `false` if the worker was faster. */
 function revoke(task: Task): boolean {
-  if (task.gate && Atomics.exchange(task.gate, 0, 1) === 1) return false;
-  task.gate = undefined;
+  if (task.revoke && !task.revoke()) return false;
+  task.revoke = undefined;
   return true;
 }
 

@@ -11,14 +11,15 @@ import { builtInError, isUncloneable, QUICK } from "./futures.ts";
 export interface Start {
   module: string;
   port: MessagePort;
+  gates: Int32Array;
 }
 
-/** A task: `fn(...item)` or `fn(item)` for each item. One with a gate is an offer, see `futures.ts`. */
+/** A task: `fn(...item)` or `fn(item)` for each item. With a gate it is an offer, see `futures.ts`. */
 export interface Call {
   name: string;
   items: unknown[];
   spread: boolean;
-  gate?: Int32Array | undefined;
+  gate?: number | undefined;
 }
 
 /** What became of a task: the values up to the first error. Without `values`, none had begun. */
@@ -45,7 +46,7 @@ self.addEventListener(
   { once: true },
 );
 
-function serve({ module, port }: Start): void {
+function serve({ module, port, gates }: Start): void {
   const { close } = self;
   const { exit } = Deno;
   let exports: Record<string, unknown> | undefined;
@@ -71,7 +72,7 @@ function serve({ module, port }: Start): void {
   }
 
   async function run({ name, items, spread, gate }: Call): Promise<void> {
-    if (gate && (!quick || Atomics.exchange(gate, 0, 1) === 1)) return;
+    if (gate !== undefined && (!quick || Atomics.exchange(gates, gate, 1) === 1)) return;
     const began = performance.now();
     let thrown: Thrown | undefined;
     values = [];

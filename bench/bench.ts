@@ -112,3 +112,15 @@ export async function timed(
   if (!success) throw new Error(`${command} ${args.join(" ")} failed: ${text(stderr)}`);
   return { seconds, output: text(stdout), peakMiB };
 }
+
+if (import.meta.main) {
+  const names = Array.from(Deno.readDirSync(new URL(".", import.meta.url)), ({ name }) => name)
+    .flatMap((name) => name.match(/^(\w+)_bench\.ts$/)?.[1] ?? []);
+  const [name = "nothing"] = Deno.args;
+  if (!names.includes(name)) {
+    console.error(`expected one of ${names.sort().join(", ")}, got ${name}`);
+    Deno.exit(2);
+  }
+  // Not awaited: a benchmark imports this module, which would wait for it.
+  import(import.meta.resolve(`./${name}_bench.ts`));
+}

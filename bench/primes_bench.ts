@@ -134,18 +134,16 @@ function sizes(): string {
   return table(["prime", "ms", "the one before (√10: 3.16x)", "ns for a division"], rows);
 }
 
-if (import.meta.main) {
-  console.log(`${await machine()}\n`);
-  const [cc, python] = [await has("cc"), await has("python3")];
-  if (!cc) console.log("cc: not on this machine, left out\n");
-  if (!python) console.log("python3: not on this machine, left out\n");
+console.log(`${await machine()}\n`);
+const [cc, python] = [await has("cc"), await has("python3")];
+if (!cc) console.log("cc: not on this machine, left out\n");
+if (!python) console.log("python3: not on this machine, left out\n");
 
-  const dir = await Deno.makeTempDir({ prefix: "primes" });
-  try {
-    console.log(`${await oneCore(dir, cc, python)}\n`);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-  console.log(`${await workers(python)}\n`);
-  console.log(sizes());
+const dir = await Deno.makeTempDir({ prefix: "primes" });
+try {
+  console.log(`${await oneCore(dir, cc, python)}\n`);
+} finally {
+  await Deno.remove(dir, { recursive: true });
 }
+console.log(`${await workers(python)}\n`);
+console.log(sizes());

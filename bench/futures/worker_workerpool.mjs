@@ -1,0 +1,5 @@
+// @ts-ignore: the benchmark installs it
+import workerpool from "workerpool";
+import { noop, spin } from "./tasks.mjs";
+
+workerpool.worker({ noop, spin });
