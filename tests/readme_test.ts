@@ -16,6 +16,7 @@ function copyPrograms({ path }: TempDir): void {
   for (const { name, isFile } of Deno.readDirSync(ROOT)) {
     if (isFile) Deno.copyFileSync(join(ROOT, name), join(path, name));
   }
+  Deno.mkdirSync(join(path, "docs"));
 }
 
 Deno.test({

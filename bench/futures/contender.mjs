@@ -138,7 +138,7 @@ async function pass(share) {
   const values = range(20_000 * share);
   const pool = await warm(2);
   const burst = await median(3, () => time(() => runAll(pool, noop, values), values));
-  const map = pool.map && await median(5, () => time(() => pool.map(noop, values), values));
+  const map = pool.map && await median(21, () => time(() => pool.map(noop, values), values));
   const trips = range(2000 * share);
   const trip = await time(async () => {
     const results = [];

@@ -64,7 +64,7 @@ def one_pass(share):
     figures["burst"] = median(3, lambda: time(lambda: run_all(pool, noop, values), values))
     if NAME == "ProcessPoolExecutor":
         mapped = lambda: list(pool.map(noop, values, chunksize=100))
-        figures["map"] = median(5, lambda: time(mapped, values))
+        figures["map"] = median(21, lambda: time(mapped, values))
     trips = list(range(int(2000 * share)))
     one_by_one = lambda: [pool.submit(noop, i).result() for i in trips]
     figures["trip"] = time(one_by_one, trips) / len(trips) * 1000
