@@ -504,7 +504,6 @@ export class WorkerPoolExecutor implements Executor {
       while (room >= size && !stopped) {
         const chunk: unknown[] = [];
         try {
-          this.#checkOpen();
           for (let item; chunk.length < size && !(item = source.next()).done;) {
             chunk.push(item.value);
           }
@@ -515,7 +514,12 @@ export class WorkerPoolExecutor implements Executor {
         room -= chunk.length;
         const { resolve: finish, ...rest } = Future.withResolvers<Outcome>();
         submitted.push(rest.future);
-        this.#enqueue({ call: { name, items: chunk, spread: false }, finish, ...rest });
+        try {
+          this.#checkOpen();
+          this.#enqueue({ call: { name, items: chunk, spread: false }, finish, ...rest });
+        } catch (error) {
+          finish({ values: [], failure: { error } });
+        }
       }
     };
     let current: Future<Outcome> | undefined;

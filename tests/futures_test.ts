@@ -1235,6 +1235,13 @@ poolTest("a map that reads on after shutdown yields its results and throws", asy
   assertStringIncludes(`${error}`, "cannot schedule new futures after shutdown");
 });
 
+poolTest("a map whose items were all read yields its results after shutdown", async () => {
+  const executor = newPool();
+  const results = executor.map(tasks.echo<number>, [1, 2, 3]);
+  await executor.shutdown();
+  assertEquals(await Array.fromAsync(results), [1, 2, 3]);
+});
+
 poolTest("await using shuts down", async () => {
   const gate = shared();
   const futures: Future<unknown>[] = [];
