@@ -465,7 +465,12 @@ export class WorkerPoolExecutor implements Executor {
   async shutdown({ wait = true, cancelFutures = false }: ShutdownOptions = {}): Promise<void> {
     this.#closed ??= Promise.withResolvers();
     if (cancelFutures) {
-      for (let task = this.#take(0); task; task = this.#take(0)) task.future.cancel();
+      const begun: Task[] = [];
+      for (let task = this.#take(0); task; task = this.#take(0)) {
+        if (!task.future.cancel()) begun.push(task);
+      }
+      // A task whose worker died before it got to it is back in the queue, and no longer pending.
+      for (const task of begun) this.#putBack(task);
     }
     this.#pump();
     if (wait) await this.#closed.promise;
