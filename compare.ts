@@ -37,6 +37,11 @@ for (
 ) {
   const connections = Math.min(wanted, flags.length);
   const run = await timedRun(downloadMany, flags, connections);
+  results.push(...run.results);
+  if (run.results.some(({ status }) => status === "dropped")) {
+    console.error(`${program} was cut short: nothing to compare`);
+    break;
+  }
   slowest ??= run.seconds;
   const cells = [
     program.padEnd(19),
@@ -46,7 +51,6 @@ for (
     ideal(run, connections).toFixed(2).padStart(8),
   ];
   print(setup, `${cells.join(" ")}\n`);
-  results.push(...run.results);
   const title = `${program}: ${run.seconds.toFixed(2)} s, ${plural(connections, "connection")}`;
   charts.push({ title, spans: run.spans });
 }

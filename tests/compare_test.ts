@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { serveFlags } from "../flags_server.ts";
-import { granted, run, TempDir } from "./programs.ts";
+import { command, granted, run, TempDir } from "./programs.ts";
 
 Deno.test({
   name: "compare.ts runs the three downloaders, in a table and on one scale",
@@ -40,5 +40,23 @@ Deno.test({
     const { code, stderr } = await run("compare.ts", ["-s", url, "BR", "ZZ"], dir);
     assertEquals(code, 1);
     assertEquals(stderr, `2 flags from ${url}, three times\n${"ZZ: not found\n".repeat(3)}`);
+  },
+});
+
+Deno.test({
+  name: "compare.ts compares nothing with a run that Ctrl-C cut short",
+  ignore: !granted,
+  async fn() {
+    await using dir = new TempDir();
+    await using site = serveFlags({ delay: [0.5, 0.5] });
+    const url = `http://127.0.0.1:${site.addr.port}/flags`;
+    const child = command("compare.ts", ["-s", url], dir.path).spawn();
+    const reader = child.stdout.getReader();
+    const header = await reader.read();
+    child.kill("SIGINT");
+    assertEquals((await child.status).code, 130);
+    assertMatch(new TextDecoder().decode(header.value), /^program .*\n$/);
+    assertEquals((await reader.read()).done, true);
+    assertMatch(await new Response(child.stderr).text(), /\nflags\.ts was cut short/);
   },
 });
