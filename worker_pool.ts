@@ -3,7 +3,7 @@
  * `concurrent.futures`, for Deno. This file and `futures.ts` are all of it. Times are milliseconds.
  *
  * It cannot end a task that computes for ever (`shutdown()` waits for it, only `Deno.exit()` ends the
- * program), nor load its module from a bundle. A pool inside a task of another takes 0.5 to 1 s to start.
+ * program), nor load its module from a bundle. Pools in tasks start slowly (0.5 to 1 s), up to 3 deep.
  *
  * @module
  */
@@ -214,8 +214,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   /** Lets what was submitted finish (or cancels it), ends the workers, and resolves; `wait: false`: now. */
   async shutdown(options: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
     this.#closed ??= Promise.withResolvers();
-    let task;
-    while (options.cancelFutures && (task = this.#queue.shift())) task.future.cancel();
+    for (let task; options.cancelFutures && (task = this.#queue.shift());) task.future.cancel();
     this.#pump();
     if (options.wait ?? true) await this.#closed.promise;
   }
@@ -285,7 +284,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   #open(): Slot {
-    const worker = new Worker(import.meta.url, { type: "module", name: WORKER });
+    const worker = new Worker(import.meta.url, { type: "module", name: WORKER + (depth + 1) });
     const { port1: port, port2 } = new MessageChannel();
     const slot: Slot = { worker, port };
     port.onmessage = ({ data }) => this.#receive(slot, data);
@@ -351,12 +350,12 @@ function positive(name: string, value: number): number {
   throw new RangeError(`${name}: expected a whole number from 1 up, got ${value}`);
 }
 
-/** What a message would turn into `{}`, though `structuredClone` refuses it. */
-const REFUSED = [URL, URLSearchParams, Headers, Request, Response];
+/** What a message would turn into `{}`, though `structuredClone` refuses it; naming `URL` would load it. */
+const REFUSED = ["URL", "URLSearchParams", "Headers", "Request", "Response"];
 
 function checkCloneable(value: unknown): void {
-  const type = REFUSED.find((type) => value instanceof type);
-  if (type) throw new DOMException(`a ${type.name} cannot be cloned`, "DataCloneError");
+  const type = Object.prototype.toString.call(value).slice(8, -1);
+  if (REFUSED.includes(type)) throw new DOMException(`${type} cannot be cloned`, "DataCloneError");
 }
 
 /** What a message is refused with; that it is too deep for the stack is a `DataCloneError`, too. */
@@ -403,8 +402,9 @@ function unpack(thrown: Thrown): unknown {
   return Object.defineProperties(error, own);
 }
 
-/** The name by which this file knows that it is to serve as a worker of its pool. */
-const WORKER = `worker of ${import.meta.url}`;
+/** How the name of a worker of this file begins; how many pools this one is inside follows, or it is none. */
+const WORKER = `worker of ${import.meta.url}, depth `;
+const depth = self.name.startsWith(WORKER) ? Number(self.name.slice(WORKER.length)) : 0;
 /** Throws in a worker that runs no task. */
 let checkTask = (): void => {};
 
@@ -481,7 +481,7 @@ function serve(module: string, port: MessagePort): void {
     end("a rejected promise was not handled", { error: event.reason });
   });
   checkTask = () => {
-    if (task !== undefined) return;
+    if (task !== undefined && depth < 3) return; // else a main() that began late goes on and on
     const advice = "what starts tasks must stand under `if (import.meta.main)`";
     if (!last) end(`a worker has loaded the program again: ${advice}`, undefined, "unguarded");
     throw new Error(advice);
@@ -497,4 +497,4 @@ function serve(module: string, port: MessagePort): void {
 }
 
 const onmessage = ({ data }: MessageEvent<[string, MessagePort]>) => serve(...data);
-if (self.name === WORKER) Object.assign(self, { onmessage });
+if (depth > 0) Object.assign(self, { onmessage });
