@@ -8,50 +8,73 @@
  *
  * @module
  */
-import { DEFAULT_MAX_REQ, finish, plural, print, type Run, setUp, timedRun } from "./flags_cli.ts";
+import {
+  clock,
+  DEFAULTS,
+  fail,
+  finish,
+  onSignal,
+  type Outcome,
+  plural,
+  print,
+  reason,
+  setUp,
+  spansOf,
+} from "./flags_cli.ts";
 import { downloadMany as sequential } from "./flags.ts";
 import { downloadMany as async } from "./flags_async.ts";
 import { downloadMany as threadpool } from "./flags_threadpool.ts";
+import type { Chart, Span } from "./timeline.ts";
 
 /** Seconds if the same downloads had been shared out without a gap. */
-function ideal({ spans }: Run, connections: number): number {
+function ideal(spans: Span[], connections: number): number {
   const times = spans.map(({ start, end }) => end - start);
   const total = times.reduce((sum, ms) => sum + ms, 0);
   return Math.max(total / connections, ...times) / 1000;
 }
 
 const setup = await setUp();
-const { flags, maxReq } = setup;
+const { flags } = setup;
 console.error(`${setup.what}, three times`);
 
-const charts = [];
-const results = [];
+const charts: Chart[] = [];
+const outcomes: Outcome[] = [];
+let running = "";
+onSignal((code) => fail(`${running} was cut short: nothing to compare`, code));
 let slowest: number | undefined;
-print(setup, "program              connections  seconds  times faster  ideal s\n");
+print("program              connections  seconds  times faster  ideal s\n");
 for (
   const [program, downloadMany, wanted] of [
     ["flags.ts", sequential, 1],
-    ["flags_threadpool.ts", threadpool, maxReq ?? DEFAULT_MAX_REQ.threadpool],
-    ["flags_async.ts", async, maxReq ?? DEFAULT_MAX_REQ.async],
+    ["flags_threadpool.ts", threadpool, setup.maxReq ?? DEFAULTS.threadpool.maxReq],
+    ["flags_async.ts", async, setup.maxReq ?? DEFAULTS.async.maxReq],
   ] as const
 ) {
-  const connections = Math.min(wanted, flags.length);
-  const run = await timedRun(downloadMany, flags, connections);
-  results.push(...run.results);
-  if (run.results.some(({ status }) => status === "dropped")) {
-    console.error(`${program} was cut short: nothing to compare`);
-    break;
-  }
-  slowest ??= run.seconds;
+  running = program;
+  const most = downloadMany === threadpool ? DEFAULTS.threadpool.most : Infinity;
+  const connections = Math.min(wanted, flags.length, most);
+  const arrived: Outcome[] = [];
+  const begin = clock();
+  await downloadMany(flags, connections, (outcome) => {
+    arrived.push(outcome);
+    if (outcome.status === "unwritable") finish(setup, [outcome], []);
+  }).catch((error) => fail(reason(error)));
+  const seconds = (clock() - begin) / 1000;
+  const spans = spansOf(arrived, begin);
+  const any = arrived.some(({ status }) => status === "ok");
+  slowest ??= any ? seconds : undefined;
   const cells = [
     program.padEnd(19),
     `${connections}`.padStart(12),
-    run.seconds.toFixed(2).padStart(8),
-    (slowest / run.seconds).toFixed(1).padStart(13),
-    ideal(run, connections).toFixed(2).padStart(8),
+    seconds.toFixed(2).padStart(8),
+    (any && slowest ? (slowest / seconds).toFixed(1) : "–").padStart(13),
+    (any ? ideal(spans, connections).toFixed(2) : "–").padStart(8),
   ];
-  print(setup, `${cells.join(" ")}\n`);
-  const title = `${program}: ${run.seconds.toFixed(2)} s, ${plural(connections, "connection")}`;
-  charts.push({ title, spans: run.spans });
+  print(`${cells.join(" ")}\n`);
+  outcomes.push(...arrived);
+  charts.push({
+    title: `${program}: ${seconds.toFixed(2)} s, ${plural(connections, "connection")}`,
+    spans,
+  });
 }
-finish({ ...setup, timeline: setup.timeline || true }, results, charts);
+finish({ ...setup, timeline: setup.timeline || true }, outcomes, charts);

@@ -10,54 +10,121 @@
  *
  * @module
  */
-import {
-  attempt,
-  deadline,
-  DEST_DIR,
-  type Flag,
-  FlagError,
-  main,
-  type Outcome,
-  raiseForStatus,
-  readGif,
-  reason,
-} from "./flags_cli.ts";
+import { join } from "@std/path/posix/join";
+import { clock, DEST_DIR, main, reason, UNFINISHED } from "./flags_cli.ts";
+import type { Flag, Outcome, Report } from "./flags_cli.ts";
 
-/** The image of a flag. Redirects are followed; a status other than 2xx is an error. */
-export async function getFlag(flag: Flag): Promise<Uint8Array> {
-  const response = await fetch(flag.url, { signal: deadline(flag) });
-  await raiseForStatus(response);
-  return await readGif(response);
+/** Seconds for one flag, from the request to its last byte. */
+const TIMEOUT = 6.1;
+const MAX_SIZE = 5_000_000; // bytes of the largest image that is accepted
+
+/** Why a flag did not arrive, in a line. */
+class FlagError extends Error {
+  constructor(line: string, readonly status: "not found" | "failed" | "unwritable" = "failed") {
+    super(line);
+  }
 }
 
-/** Writes `downloaded/CC.gif`, whole or not at all: under a name of this process's own first. */
-export async function saveFlag(image: Uint8Array, cc: string): Promise<void> {
-  const path = `${DEST_DIR}/${cc}.gif`;
-  const unfinished = `${DEST_DIR}/.${cc}.gif.${Deno.pid}`;
+/** The image of a flag, a whole GIF; redirects are followed. */
+export async function getFlag(url: string): Promise<Uint8Array> {
+  const signal = AbortSignal.timeout(TIMEOUT * 1000);
   try {
-    await Deno.writeFile(unfinished, image);
-    await Deno.rename(unfinished, path);
+    return await readGif(await fetch(url, { signal }));
   } catch (error) {
-    await Deno.remove(unfinished).catch(() => {});
-    throw new FlagError("unwritable", `cannot write ${path}: ${reason(error)}`);
+    if (!(error instanceof TypeError && `${error.cause}`.includes("(SendRequest)"))) throw error;
+    // The site may have closed a connection that was kept: once more, on a new one.
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    return await readGif(await fetch(url, { signal, client }));
   }
 }
 
-/** Gets a flag and saves it. What becomes of it is no exception but an outcome. */
-export function downloadOne(flag: Flag): Promise<Outcome> {
-  return attempt(flag, async () => {
-    const image = await getFlag(flag);
-    await saveFlag(image, flag.cc);
-    return image.length;
-  });
+/** The body of a response, if it is a whole GIF; bytes behind its end are kept. */
+export async function readGif(response: Response): Promise<Uint8Array> {
+  const { status, statusText, headers, body } = response;
+  if (status !== 200) await body?.cancel();
+  if (status === 404) throw new FlagError("not found", "not found");
+  if (status !== 200) throw new FlagError(`HTTP ${status} ${statusText}`.trim());
+  const length = headers.get("content-length");
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const lost = () =>
+    new FlagError(`connection lost after ${size}${length === null ? "" : ` of ${length}`} bytes`);
+  try {
+    for await (const chunk of body ?? []) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > MAX_SIZE) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
+    }
+  } catch (error) {
+    throw error instanceof TypeError ? lost() : error;
+  }
+  const image = await new Blob(chunks).bytes();
+  const begins = String.fromCharCode(...image.subarray(0, 9));
+  if (!/^GIF8[79]a/.test(begins)) {
+    const what = size === 0 ? "empty" : `begins with ${JSON.stringify(begins)}`;
+    throw new FlagError(`not a GIF image (${what})`);
+  }
+  if (hasTrailer(image)) return image;
+  throw length === null ? lost() : new FlagError(`not a whole GIF image (${size} bytes)`);
 }
 
-export async function downloadMany(flags: Flag[]): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (const flag of flags) {
-    outcomes.push(await downloadOne(flag));
+/** Whether a GIF goes on to its trailer: it is a header, extensions and images, each in blocks. */
+function hasTrailer(gif: Uint8Array): boolean {
+  const colours = (flags = 0) => flags & 0x80 ? 6 << (flags & 7) : 0;
+  let at = 13 + colours(gif[10]);
+  while (gif[at] === 0x21 || gif[at] === 0x2c) {
+    at += gif[at] === 0x21 ? 2 : 11 + colours(gif[at + 9]);
+    for (let length; (length = gif[at]);) at += 1 + length;
+    at++;
   }
-  return outcomes;
+  return gif[at] === 0x3b;
+}
+
+/** Writes `downloaded/CC.gif`, whole or not at all: under another name first. */
+export function saveFlag(image: Uint8Array, cc: string): void {
+  const path = join(DEST_DIR, `${cc}.gif`);
+  const unfinished = join(DEST_DIR, UNFINISHED + crypto.randomUUID());
+  let status: FlagError["status"] = "unwritable"; // so is every other flag
+  try {
+    Deno.writeFileSync(unfinished, image);
+    status = "failed"; // that other name could be written
+    Deno.renameSync(unfinished, path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    const why = reason(error);
+    throw new FlagError(`cannot write ${path}: ${why}`, /^Too many/.test(why) ? "failed" : status);
+  }
+}
+
+/** Gets a flag and saves it, wherever this runs. That it does not arrive is no exception but an outcome. */
+export async function downloadOne({ cc, url }: Flag): Promise<Outcome> {
+  const begun = { cc, start: clock(), thread: performance.timeOrigin };
+  try {
+    const image = await getFlag(url);
+    saveFlag(image, cc);
+    return { ...begun, end: clock(), status: "ok", bytes: image.length };
+  } catch (error) {
+    return { ...begun, end: clock(), ...failure(error) };
+  }
+}
+
+function failure(error: unknown): { status: FlagError["status"]; line: string } {
+  if (error instanceof FlagError) return { status: error.status, line: error.message };
+  if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) throw error;
+  const { name, message, cause } = error;
+  const text = cause instanceof Error ? cause.message : message;
+  const [, url = "", why] = text.match(/url \((.*?)\): .*\(Connect\): (?:tcp.*?: )?(.*)/) ?? [];
+  let line = text;
+  if (name === "TimeoutError") line = `timed out after ${TIMEOUT} s`;
+  else if (why?.startsWith("dns error")) line = `no such host: ${new URL(url).hostname}`;
+  else if (why) line = `could not connect to ${new URL(url).origin} (${reason(why)})`;
+  else if (text.includes("(SendRequest)")) line = "connection lost after 0 bytes";
+  else if (text.includes("number of redirects")) line = "too many redirects";
+  return { status: "failed", line };
+}
+
+export async function downloadMany(flags: Flag[], _: number, report: Report): Promise<void> {
+  for (const flag of flags) report(await downloadOne(flag));
 }
 
 if (import.meta.main) await main(downloadMany);

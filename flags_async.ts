@@ -10,19 +10,15 @@
  *
  * @module
  */
-import { DEFAULT_MAX_REQ, type Flag, main, type Outcome } from "./flags_cli.ts";
+import { DEFAULTS, type Flag, main, type Report } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
 
-export async function downloadMany(flags: Flag[], maxReq: number): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
   const rest = flags.values();
   async function downloadInTurn(): Promise<void> {
-    for (const flag of rest) {
-      outcomes.push(await downloadOne(flag));
-    }
+    for (const flag of rest) report(await downloadOne(flag));
   }
   await Promise.all(Array.from({ length: maxReq }, downloadInTurn));
-  return outcomes;
 }
 
-if (import.meta.main) await main(downloadMany, { maxReq: DEFAULT_MAX_REQ.async });
+if (import.meta.main) await main(downloadMany, DEFAULTS.async);

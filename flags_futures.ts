@@ -1,6 +1,5 @@
 /**
- * Downloads five flags with three workers and shows the futures: when they are scheduled, and as they
- * are done.
+ * Downloads five flags with three workers and shows the futures: as they are scheduled, and done.
  *
  * ```console
  * $ deno run -A flags_futures.ts
@@ -21,60 +20,41 @@
  *
  * @module
  */
-import { clock, type Flag, main, type Outcome, POP20_CC, print, type Result } from "./flags_cli.ts";
+import { clock, DEST_DIR, main, POP20_CC, print } from "./flags_cli.ts";
+import type { Flag, Outcome, Report } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
-import { asCompleted, type Future, WorkerPoolExecutor } from "./futures.ts";
+import { asCompleted } from "./futures.ts";
+import { WorkerPoolExecutor } from "./worker_pool.ts";
 
 /** What the workers run: returns the code of the flag, or throws if it did not arrive. */
 export async function download(flag: Flag): Promise<string> {
   const outcome = await downloadOne(flag);
-  if (outcome.status !== "ok") throw new Error(outcome.status, { cause: outcome });
+  if (outcome.status !== "ok") throw new Error(outcome.line, { cause: outcome });
   return flag.cc;
 }
 
-export async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Result[]> {
-  await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers });
-  const toDo: Future<string>[] = [];
-  for (const flag of flags) {
+export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
+  await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
+  const start = clock();
+  const toDo = flags.map((flag) => {
     const future = executor.submit(download, flag);
-    toDo.push(future);
-    print(flag, `Scheduled for ${flag.cc}: ${future}\n`);
-  }
-
-  const times = watch(toDo);
-  const results: Result[] = [];
+    print(`Scheduled for ${flag.cc}: ${future}\n`);
+    return future;
+  });
   for await (const future of asCompleted(toDo)) {
-    const error = await future.exception();
-    if (error instanceof Error) {
-      console.log(`${future} exception: '${error.message}'`);
-      const { thread: _, ...outcome } = error.cause as Outcome;
-      results.push({ ...outcome, ...times(future) });
-    } else {
+    const times = { start, end: clock(), thread: 0 };
+    try {
       const cc = await future.result();
-      console.log(`${future} result: '${cc}'`);
-      results.push({ cc, status: "ok", ...times(future) });
+      const { size } = Deno.statSync(`${DEST_DIR}/${cc}.gif`);
+      report({ cc, ...times, status: "ok", bytes: size });
+      print(`${future} result: '${cc}'\n`);
+    } catch (error) {
+      if (!(error instanceof Error && error.cause)) throw error;
+      report({ ...error.cause as Outcome, ...times });
+      print(`${future} exception: '${error.message}'\n`);
     }
   }
-  return results;
 }
 
-/** Notes when each future was first seen running, and when it was done. */
-function watch<T>(futures: Future<T>[]): (future: Future<T>) => { start: number; end: number } {
-  const starts = new Map<Future<T>, number>();
-  const ends = new Map<Future<T>, number>();
-  const look = () => {
-    for (const future of futures) {
-      if (future.state !== "pending" && !starts.has(future)) starts.set(future, clock());
-    }
-  };
-  for (const future of futures) {
-    future.addDoneCallback(() => {
-      ends.set(future, clock());
-      queueMicrotask(look);
-    });
-  }
-  look();
-  return (future) => ({ start: starts.get(future) ?? NaN, end: ends.get(future) ?? NaN });
-}
-
-if (import.meta.main) await main(downloadMany, { codes: POP20_CC.slice(0, 5), maxReq: 3 });
+const codes = POP20_CC.slice(0, 5);
+if (import.meta.main) await main(downloadMany, { codes, maxReq: 3, most: 128, bar: false });

@@ -11,10 +11,21 @@
  */
 // Nothing in aliases.json matters; importing it is what makes Deno fetch the package with the images.
 import "famfamfam-flags/aliases.json" with { type: "json" };
-import { parseArgs } from "@std/cli/parse-args";
 
 const IMAGES = new URL(".", import.meta.resolve("famfamfam-flags/dist/gif/br.gif"));
+/** Seconds. */
+const MAX_DELAY = 600;
 const USAGE = "usage: flags_server.ts [PORT] [--delay MIN-MAX] [--error-rate P]";
+const HELP = `${USAGE}
+  Serves real flags at http://127.0.0.1:PORT/flags/br/br.gif until Ctrl-C.
+
+  PORT             default: 8000; 0 picks a free one
+  --delay MIN-MAX  seconds before each answer, a random time from MIN to MAX, at most ${MAX_DELAY};
+                   default: 0-0
+  --error-rate P   the share of requests that get 418 I'm a teapot, from 0 (default) to 1
+  -h, --help       this
+
+  deno task serve 8001 --delay 0.5-5 --error-rate 0.25`;
 
 /** How the site behaves. */
 export interface SiteOptions {
@@ -26,10 +37,18 @@ export interface SiteOptions {
   errorRate?: number;
 }
 
+/** The site in the moods that `--server` knows: late as the web, slow, and failing. */
+export const SITES: Record<string, SiteOptions> = {
+  LOCAL: { delay: [0.2, 0.4] },
+  DELAY: { delay: [0.5, 5] },
+  ERROR: { delay: [0.5, 0.5], errorRate: 0.25 },
+};
+
 /**
  * Serves the flags until it is disposed of; `addr.port` is the port.
  *
  * @throws {Deno.errors.AddrInUse} if something listens on the port already
+ * @throws {Deno.errors.NotCapable} without the permission to listen, or to read the images
  *
  * @example
  * ```ts ignore
@@ -40,16 +59,22 @@ export interface SiteOptions {
 export function serveFlags(
   { port = 0, delay: [min, max] = [0, 0], errorRate = 0 }: SiteOptions = {},
 ): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
+  const codes = new Set(flagCodes());
+  const images = new Map<string, Uint8Array<ArrayBuffer>>();
+  return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async ({ method, url }) => {
     const late = (min + Math.random() * (max - min)) * 1000;
     if (late > 0) await new Promise((resolve) => setTimeout(resolve, late).unref());
+    const path = URL.parse(url)?.pathname;
+    if (path === undefined) return new Response("bad request\n", { status: 400 });
     if (Math.random() < errorRate) {
       return new Response(null, { status: 418, statusText: "I'm a teapot" });
     }
-    const { pathname } = new URL(request.url);
-    const [, cc] = pathname.match(/^\/flags\/([a-z]{2})\/\1\.gif$/) ?? [];
-    const image = request.method === "GET" && cc && await read(`${cc}.gif`);
-    if (!image) return new Response("not found\n", { status: 404 });
+    const [, cc = ""] = path.match(/^\/flags\/([a-z]{2})\/\1\.gif$/) ?? [];
+    if (!codes.has(cc.toUpperCase()) || !["GET", "HEAD"].includes(method)) {
+      return new Response("not found\n", { status: 404 });
+    }
+    const image = images.get(cc) ?? Deno.readFileSync(new URL(`${cc}.gif`, IMAGES));
+    images.set(cc, image);
     return new Response(image, { headers: { "content-type": "image/gif" } });
   });
 }
@@ -62,53 +87,44 @@ export function flagCodes(): string[] {
     .sort();
 }
 
-async function read(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(new URL(name, IMAGES));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** The options in `args`, or an error that names the one that is wrong. */
-function parse(args: string[]): SiteOptions {
-  const unknown = (arg: string): boolean => {
-    if (arg.startsWith("-")) throw new Error(`unknown option: ${arg}`);
-    return true;
-  };
-  const options = parseArgs(args, { string: ["_", "delay", "error-rate"], unknown });
+/** The options in `args`, or what is wrong with them. */
+async function parse(args: string[]): Promise<SiteOptions | string> {
+  const { parseArgs } = await import("@std/cli/parse-args");
+  const unknown: string[] = [];
+  const options = parseArgs(args, {
+    string: ["_", "delay", "error-rate"],
+    unknown: (arg) => !arg.startsWith("-") || unknown.push(arg),
+  });
   const [port = "8000", ...more] = options._;
   const { delay = "0-0", "error-rate": rate = "0" } = options;
-  const [, min, max] = `${delay}`.match(/^(\d*\.?\d+)-(\d*\.?\d+)$/) ?? [];
-  if (more.length > 0) throw new Error(`one port expected, got ${port} and ${more.join(", ")}`);
+  const [min = NaN, max = NaN] =
+    `${delay}`.match(/^(\d*\.?\d+)-(\d*\.?\d+)$/)?.slice(1).map(Number) ?? [];
+  if (unknown.length > 0) return `unknown option: ${unknown[0]}`;
+  if (more.length > 0) return `one port expected, got ${port} and ${more.join(", ")}`;
   if (!/^\d+$/.test(`${port}`) || Number(port) > 65535) {
-    throw new Error(`PORT: expected 0 to 65535, got ${port}`);
+    return `PORT: expected 0 to 65535, got ${port || "nothing"}`;
   }
-  if (!(Number(min) <= Number(max))) {
-    throw new Error(`--delay: expected seconds such as 0.5-5, got ${delay}`);
-  }
+  if (!(min <= max)) return `--delay: expected seconds such as 0.5-5, got ${delay || "nothing"}`;
+  if (max > MAX_DELAY) return `--delay: expected at most ${MAX_DELAY} s, got ${delay}`;
   if (!/^\d*\.?\d+$/.test(`${rate}`) || Number(rate) > 1) {
-    throw new Error(`--error-rate: expected 0 to 1, got ${rate}`);
+    return `--error-rate: expected 0 to 1, got ${rate || "nothing"}`;
   }
-  return { port: Number(port), delay: [Number(min), Number(max)], errorRate: Number(rate) };
+  return { port: Number(port), delay: [min, max], errorRate: Number(rate) };
 }
 
-function fail(error: unknown, hint: string, code: number): never {
-  console.error(`${error instanceof Error ? error.message : error}${hint}`);
-  Deno.exit(code);
-}
-
-if (import.meta.main) {
-  let options: SiteOptions;
+async function main(args: string[]): Promise<void> {
+  if (args.includes("--help") || args.includes("-h")) return console.log(HELP);
+  const options = await parse(args);
   try {
-    options = parse(Deno.args);
-  } catch (error) {
-    fail(error, `\n${USAGE}`, 2);
-  }
-  try {
+    if (typeof options === "string") throw new Error(`${options}\n${USAGE}`);
     const url = `http://127.0.0.1:${serveFlags(options).addr.port}/flags`;
     console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
   } catch (error) {
-    fail(error, `: port ${options.port}`, 1);
+    if (!(error instanceof Error)) throw error;
+    const at = typeof options === "string" ? "" : `cannot use port ${options.port}: `;
+    console.error(at + error.message.replace(/ \(os error \d+\).*/s, ""));
+    Deno.exit(at ? 1 : 2);
   }
 }
+
+if (import.meta.main) await main(Deno.args);

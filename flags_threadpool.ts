@@ -10,13 +10,15 @@
  *
  * @module
  */
-import { DEFAULT_MAX_REQ, type Flag, main, type Outcome } from "./flags_cli.ts";
+import { DEFAULTS, type Flag, main, type Report } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
-import { WorkerPoolExecutor } from "./futures.ts";
+import { WorkerPoolExecutor } from "./worker_pool.ts";
 
-export async function downloadMany(flags: Flag[], maxWorkers: number): Promise<Outcome[]> {
-  await using executor = new WorkerPoolExecutor(import.meta.resolve("./flags.ts"), { maxWorkers });
-  return await Array.fromAsync(executor.map(downloadOne, flags));
+export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
+  const module = import.meta.resolve("./flags.ts");
+  await using executor = new WorkerPoolExecutor(module, { maxWorkers: maxReq });
+  const outcomes = executor.map(downloadOne, flags, { ordered: false });
+  for await (const outcome of outcomes) report(outcome);
 }
 
-if (import.meta.main) await main(downloadMany, { maxReq: DEFAULT_MAX_REQ.threadpool });
+if (import.meta.main) await main(downloadMany, DEFAULTS.threadpool);

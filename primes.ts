@@ -88,6 +88,25 @@ function divides(d: number, half: number): boolean {
   return quotient === Math.floor(quotient);
 }
 
+/** The whole number that `text` is, with underscores or without; an error says what it is instead. */
+export function parseNumber(text: string): bigint {
+  if (/^-?\d+(_\d+)*$/.test(text)) return BigInt(text.replaceAll("_", ""));
+  throw new Error(`NUMBER: expected a whole number, got ${text || "nothing"}`);
+}
+
 if (import.meta.main) {
-  for (const n of NUMBERS) console.log(`${n}`.padStart(16), isPrime(n));
+  const { orExit, print } = await import("./flags_cli.ts");
+  const usage = "usage: primes.ts [NUMBER…]";
+  if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) {
+    print(`${usage}
+
+  NUMBER…     whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
+  -h, --help  this
+`);
+  } else {
+    const given = orExit(() => Deno.args.map(parseNumber), (why) => `${why}\n${usage}`, 2);
+    for (const n of given.length > 0 ? given : NUMBERS) {
+      print(`${`${n}`.padStart(16)} ${isPrime(n)}\n`);
+    }
+  }
 }

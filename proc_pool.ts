@@ -29,24 +29,22 @@
  *
  * @module
  */
-import { WorkerPoolExecutor } from "./futures.ts";
-import { isPrime, NUMBERS } from "./primes.ts";
-import { showTimeline, type Task, timelineOption, withLanes } from "./timeline.ts";
+import { onSignal, orExit, plural, print, wholeNumber } from "./flags_cli.ts";
+import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
+import { checkTimeline, showTimeline, type Timed, timelineOption, withLanes } from "./timeline.ts";
+import { WorkerPoolExecutor } from "./worker_pool.ts";
 
-const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [SVG]]";
+const HELP = `usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]
 
-/** What a worker finds out about a number. */
-export interface PrimeResult {
-  n: bigint;
-  prime: boolean;
-  /** Seconds that it took. */
-  elapsed: number;
-  /** Ms since the epoch when the worker began, and when it was done with the number. */
-  thread: number;
-  end: number;
-}
+  WORKERS            how many numbers are checked at the same time, up to 1024; default: the cores
+  NUMBER…            whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
+  --timeline [FILE]  draw who computed what: here, or into a .svg or .json file
+  -h, --help         this`;
 
-/** What a worker does with a number: is it a prime, and how many seconds did that take? */
+/** What a worker finds out: `elapsed` is in s, when it began and was done in ms since the epoch. */
+type PrimeResult = { n: bigint; prime: boolean; elapsed: number; thread: number; end: number };
+
+/** What a worker does with a number: is it a prime, and how long did that take? */
 export function check(n: bigint): PrimeResult {
   const t0 = performance.now();
   const prime = isPrime(n);
@@ -55,52 +53,40 @@ export function check(n: bigint): PrimeResult {
   return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
 }
 
-async function main(args: string[]): Promise<void> {
+/** The options in `args`; an error says what was expected and what came. */
+function parse(args: string[]) {
   const { timeline, rest } = timelineOption(args);
   const [workers = `${navigator.hardwareConcurrency}`, ...given] = rest;
-  if (!/^\d+$/.test(workers) || Number(workers) < 1) {
-    fail(`WORKERS: expected a whole number from 1 up, got ${workers || "nothing"}`);
-  }
-  const bad = given.find((arg) => !/^-?\d+(_\d+)*$/.test(arg));
-  if (bad !== undefined) fail(`NUMBER: expected a whole number, got ${bad || "nothing"}`);
+  const maxWorkers = wholeNumber("WORKERS", workers);
+  if (maxWorkers > 1024) throw new Error(`WORKERS, the first: expected up to 1024, got ${workers}`);
+  const numbers = given.length > 0 ? given.map(parseNumber) : [...NUMBERS];
+  return { timeline, maxWorkers, numbers: numbers.sort((a, b) => Number(b - a)) };
+}
 
-  const own = given.map((arg) => BigInt(arg.replaceAll("_", "")));
-  const numbers = (own.length > 0 ? own : [...NUMBERS]).sort((a, b) => Number(b - a));
-  const maxWorkers = Math.min(Number(workers), numbers.length);
-  console.log(`Checking ${count(numbers.length, "number")} with ${count(maxWorkers, "worker")}:`);
+async function main(): Promise<void> {
+  const withUsage = (why: string) => `${why}\n${HELP.split("\n")[0]}`;
+  const { timeline, maxWorkers: most, numbers } = orExit(() => parse(Deno.args), withUsage, 2);
+  orExit(() => checkTimeline(timeline));
+  onSignal(Deno.exit);
+  const maxWorkers = Math.min(most, numbers.length);
+  print(`Checking ${plural(numbers.length, "number")} with ${plural(maxWorkers, "worker")}:\n`);
 
-  const tasks: Task[] = [];
+  const checks: Timed[] = [];
   const t0 = performance.now();
-  await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers });
+  await using executor = orExit(() => new WorkerPoolExecutor(import.meta.url, { maxWorkers }));
   // The results come in the order of the numbers, whichever worker is done first.
   for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
-    const seconds = elapsed.toFixed(6).padStart(9);
-    console.log(`${`${n}`.padStart(16)}   ${prime ? "P" : " "} ${seconds}s`);
+    print(`${`${n}`.padStart(16)}   ${prime ? "P" : " "} ${elapsed.toFixed(6).padStart(9)}s\n`);
     const done = end - performance.timeOrigin - t0;
-    tasks.push({ label: `${n}`, start: done - elapsed * 1000, end: done, ok: true, thread });
+    checks.push({ label: `${n}`, start: done - elapsed * 1000, end: done, ok: true, thread });
   }
-  console.log(`Total time: ${((performance.now() - t0) / 1000).toFixed(2)}s`);
-  if (!timeline) return;
-  const title = `proc_pool.ts, ${count(maxWorkers, "worker")}`;
-  try {
-    const drawing = showTimeline([{ title, spans: withLanes(tasks) }], timeline);
-    if (drawing) console.log(drawing);
-  } catch (error) {
-    fail(`cannot write ${timeline}: ${error instanceof Error ? error.message : error}`, 1);
-  }
-}
-
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? "" : "s"}`;
-}
-
-function fail(message: string, code = 2): never {
-  console.error(code === 2 ? `${message}\n${USAGE}` : message);
-  Deno.exit(code);
+  print(`Total time: ${((performance.now() - t0) / 1000).toFixed(2)}s\n`);
+  const title = `proc_pool.ts, ${plural(maxWorkers, "worker")}`;
+  const drawing = orExit(() => showTimeline([{ title, spans: withLanes(checks) }], timeline));
+  print(drawing && `${drawing}\n`);
 }
 
 if (import.meta.main) {
-  Deno.addSignalListener("SIGINT", () => Deno.exit(130));
-  if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) console.log(USAGE);
-  else await main(Deno.args);
+  if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) print(`${HELP}\n`);
+  else await main();
 }
