@@ -262,12 +262,12 @@ export function onSignal(end: (code: number) => void): void {
   }
 }
 
-/** A file that a thread was writing when the program ended is no flag. */
+/** A file that a worker was writing when the program ended is no flag. */
 function removeUnfinished(): void {
   try {
-    for (const { name } of Deno.readDirSync(DEST_DIR)) {
-      if (name.startsWith(UNFINISHED)) Deno.removeSync(`${DEST_DIR}/${name}`);
-    }
+    Deno.chdir(DEST_DIR); // from here, the paths of workers lead nowhere: they begin no other file
+    const names = Array.from(Deno.readDirSync("."), ({ name }) => name);
+    for (const name of names.filter((name) => name.startsWith(UNFINISHED))) Deno.removeSync(name);
   } catch {
     // The directory is gone, or this may not look into it.
   }

@@ -22,6 +22,21 @@ export function median(xs: number[]): number {
 }
 
 /**
+ * How far figures are apart, from the middle to either end, in per cent of their median.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(spread([90, 100, 110]), "±10%");
+ * ```
+ */
+export function spread(xs: number[]): string {
+  const half = (Math.max(...xs) - Math.min(...xs)) / 2;
+  return `±${(half / median(xs) * 100).toFixed()}%`;
+}
+
+/**
  * A Markdown table: the first column to the left, the others to the right.
  *
  * @example

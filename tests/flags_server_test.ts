@@ -1,80 +1,171 @@
-import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { flagCodes, serveFlags } from "../flags_server.ts";
-import { granted, packageFlag, run, TempDir } from "./programs.ts";
+import {
+  command,
+  deno,
+  output,
+  type Permission,
+  PROGRAM,
+  ROOT,
+  run,
+  TempDir,
+  test,
+} from "./testing.ts";
 
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: !granted, fn });
+// Whatever proxy the environment names is not for the site.
+const SITE: Permission[] = ["net", "read", "env"];
+if (Deno.permissions.querySync({ name: "env" }).state === "granted") {
+  Deno.env.set("NO_PROXY", "127.0.0.1");
+}
+const USAGE = "usage: flags_server.ts [PORT] [--delay MIN-MAX] [--error-rate P]\n";
+
+function urlOf({ addr }: Deno.HttpServer<Deno.NetAddr>, path = "flags/br/br.gif"): string {
+  return `http://127.0.0.1:${addr.port}/${path}`;
 }
 
-test("a flag is served byte for byte, as a GIF with its length", async () => {
+/** Sends a request as it stands; returns all that is answered. */
+async function send(port: number, request: string): Promise<string> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(`${request}\r\nConnection: close\r\n\r\n`));
+  return await new Response(connection.readable).text();
+}
+
+test("a flag is served byte for byte, as a GIF with its length, the second time, too", async () => {
   await using site = serveFlags();
-  const response = await fetch(`http://127.0.0.1:${site.addr.port}/flags/br/br.gif`);
+  const file = new URL(import.meta.resolve("famfamfam-flags/dist/gif/br.gif"));
+  for (const _ of [1, 2]) {
+    const response = await fetch(urlOf(site));
+    assertEquals(response.status, 200);
+    assertEquals(response.headers.get("content-type"), "image/gif");
+    assertEquals(response.headers.get("content-length"), "361");
+    assertEquals(await response.bytes(), Deno.readFileSync(file));
+  }
+}, { needs: SITE });
+
+test("HEAD is answered like GET, without the body", async () => {
+  await using site = serveFlags();
+  const response = await fetch(urlOf(site), { method: "HEAD" });
   assertEquals(response.status, 200);
   assertEquals(response.headers.get("content-type"), "image/gif");
   assertEquals(response.headers.get("content-length"), "361");
-  assertEquals(await response.bytes(), packageFlag("BR"));
-});
+  assertEquals((await response.bytes()).length, 0);
+}, { needs: SITE });
 
-test("anything else is not found", async () => {
-  await using site = serveFlags();
-  for (const path of ["", "flags", "flags/zz/zz.gif", "flags/BR/BR.gif", "flags/br/us.gif"]) {
-    const response = await fetch(`http://127.0.0.1:${site.addr.port}/${path}`);
-    assertEquals([path, response.status], [path, 404]);
+for (
+  const [method, path] of [
+    ["GET", ""],
+    ["GET", "flags"],
+    ["GET", "flags/zz/zz.gif"],
+    ["GET", "flags/BR/BR.gif"],
+    ["GET", "flags/br/us.gif"],
+    ["GET", "/flags/br/br.gif"],
+    ["GET", "flags/%zz/%00.gif"],
+    ["HEAD", "flags/zz/zz.gif"],
+    ["POST", "flags/br/br.gif"],
+  ] as const
+) {
+  test(`${method} /${path} is not found`, async () => {
+    await using site = serveFlags();
+    const response = await fetch(urlOf(site, path), { method });
+    assertEquals(response.status, 404);
     await response.body?.cancel();
-  }
-  const post = await fetch(`http://127.0.0.1:${site.addr.port}/flags/br/br.gif`, {
-    method: "POST",
-  });
-  assertEquals(post.status, 404);
-  await post.body?.cancel();
-});
+  }, { needs: SITE });
+}
 
 test("every answer is late by the delay", async () => {
   await using site = serveFlags({ delay: [0.1, 0.2] });
   const start = performance.now();
-  await (await fetch(`http://127.0.0.1:${site.addr.port}/flags/br/br.gif`)).bytes();
+  await (await fetch(urlOf(site))).bytes();
   assertGreater(performance.now() - start, 99);
-});
+}, { needs: SITE });
 
 test("with an error rate of 1 every request gets 418 I'm a teapot", async () => {
   await using site = serveFlags({ errorRate: 1 });
-  const response = await fetch(`http://127.0.0.1:${site.addr.port}/flags/br/br.gif`);
+  const response = await fetch(urlOf(site));
   assertEquals(response.status, 418);
   assertEquals(response.statusText, "I'm a teapot");
   await response.body?.cancel();
-});
+}, { needs: SITE });
 
-test("the site has 243 flags, the chapter's 20 among them", () => {
+test("the site has 243 flags", () => {
   const codes = flagCodes();
   assertEquals(codes.length, 243);
   assertEquals(codes.slice(0, 3), ["AD", "AE", "AF"]);
-  return Promise.resolve();
-});
+}, { needs: ["read"] });
+
+test(
+  "the program says where it serves, answers a bad Host with 400, and ends at Ctrl-C",
+  async () => {
+    await using dir = new TempDir();
+    await using server = command("flags_server.ts", ["0"], { cwd: dir.path }).spawn();
+    const reader = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value = "" } = await reader.read();
+    const port = Number(value.match(/:(\d+)/)?.[1]);
+    const url = `http://127.0.0.1:${port}/flags`;
+    assertEquals(value, `243 flags at ${url}, such as ${url}/br/br.gif\n`);
+    for (const host of ["a b", "[", "a:b", "a:99999", "%", "x, y"]) {
+      const answer = await send(port, `GET /flags/br/br.gif HTTP/1.1\r\nHost: ${host}`);
+      assertMatch(answer, /^HTTP\/1.1 400 Bad Request\r\n/, host);
+    }
+    server.kill("SIGINT");
+    assertEquals((await server.status).code, 130);
+    assertEquals((await reader.read()).done, true);
+    assertEquals(await new Response(server.stderr).text(), "");
+  },
+  { needs: PROGRAM, ignore: Deno.build.os === "windows" },
+);
 
 for (
   const [args, message] of [
-    [["x"], "PORT: expected 0 to 65535, got x"],
-    [["65536"], "PORT: expected 0 to 65535, got 65536"],
-    [["1", "2"], "one port expected, got 1 and 2"],
-    [["--delay", "5"], "--delay: expected seconds such as 0.5-5, got 5"],
-    [["--delay", "5-1"], "--delay: expected seconds such as 0.5-5, got 5-1"],
-    [["--error-rate", "2"], "--error-rate: expected 0 to 1, got 2"],
-    [["--fast"], "unknown option: --fast"],
+    ["x", "PORT: expected 0 to 65535, got x"],
+    ["65536", "PORT: expected 0 to 65535, got 65536"],
+    ["1 2", "one port expected, got 1 and 2"],
+    ["--delay 5", "--delay: expected seconds such as 0.5-5, got 5"],
+    ["--delay 5-1", "--delay: expected seconds such as 0.5-5, got 5-1"],
+    ["--delay", "--delay: expected seconds such as 0.5-5, got nothing"],
+    ["--delay 0-600.5", "--delay: expected at most 600 s, got 0-600.5"],
+    ["--delay 9999999-9999999", "--delay: expected at most 600 s, got 9999999-9999999"],
+    ["--error-rate 2", "--error-rate: expected 0 to 1, got 2"],
+    ["--error-rate=", "--error-rate: expected 0 to 1, got nothing"],
+    ["--fast", "unknown option: --fast"],
+    ["--help=no", "unknown option: --help=no"],
   ] as const
 ) {
-  test(`flags_server.ts ${args.join(" ")} says what is wrong and exits with 2`, async () => {
+  test(`flags_server.ts ${args} says what is wrong and exits with 2`, async () => {
     await using dir = new TempDir();
-    const { code, stderr } = await run("flags_server.ts", [...args], dir);
-    assertEquals(code, 2);
-    assertEquals(stderr.split("\n")[0], message);
-    assertStringIncludes(stderr, "usage: flags_server.ts");
-  });
+    const ended = await run("flags_server.ts", args.split(" "), dir);
+    assertEquals(ended, { code: 2, stdout: "", stderr: `${message}\n${USAGE}` });
+  }, { needs: PROGRAM });
+}
+
+for (const arg of ["--help", "-h"]) {
+  test(`flags_server.ts ${arg} explains the options`, async () => {
+    await using dir = new TempDir();
+    const { code, stdout, stderr } = await run("flags_server.ts", ["8001", arg], dir);
+    assertEquals([code, stderr, stdout.slice(0, USAGE.length)], [0, "", USAGE]);
+    assertMatch(stdout, /--delay MIN-MAX +seconds .*at most 600/);
+  }, { needs: PROGRAM });
 }
 
 test("a port that is taken is an error, not a usage error", async () => {
   await using site = serveFlags();
   await using dir = new TempDir();
-  const { code, stderr } = await run("flags_server.ts", [`${site.addr.port}`], dir);
+  const { port } = site.addr;
+  const { code, stderr } = await run("flags_server.ts", [`${port}`], dir);
   assertEquals(code, 1);
-  assertStringIncludes(stderr, `port ${site.addr.port}`);
-});
+  assertMatch(stderr, new RegExp(`^cannot use port ${port}: Address already in use.*\n$`));
+}, { needs: PROGRAM, ignore: Deno.build.os === "windows" });
+
+for (const [given, missing] of [["--allow-read", "net"], ["--allow-net", "read"]] as const) {
+  test(`with ${given} alone, the missing permission is named in a line`, async () => {
+    await using dir = new TempDir();
+    const args = ["run", "--no-prompt", given, join(ROOT, "flags_server.ts"), "0"];
+    const { code, stdout, stderr } = await output(deno(args, { cwd: dir.path }));
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(
+      stderr,
+      new RegExp(`^cannot use port 0: .*run again with the --allow-${missing} flag\n$`),
+    );
+  }, { needs: PROGRAM });
+}

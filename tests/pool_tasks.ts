@@ -119,7 +119,7 @@ function OldError(this: Error, message: string) {
 OldError.prototype = Object.create(Error.prototype, { constructor: { value: OldError } });
 
 export const thrown = {
-  TypeError: () => new TypeError("a type", { cause: new RangeError("why", { cause: "deep" }) }),
+  TypeError: () => new TypeError("a type", { cause: new OwnError("why", { cause: "deep" }) }),
   OwnError: () => new OwnError("own"),
   OldError: () => Reflect.construct(OldError, ["old"]),
   NotFound: () => new Deno.errors.NotFound("gone"),
@@ -177,6 +177,10 @@ export const crashes = {
     throwFromTimer();
     return never;
   },
+  "an error thrown from a microtask": () =>
+    queueMicrotask(() => {
+      throw new RangeError("escaped");
+    }),
   "a rejected promise that nobody awaits": () => {
     Promise.reject(new RangeError("escaped"));
     return never;

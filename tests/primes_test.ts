@@ -1,7 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { isPrime, NUMBERS } from "../primes.ts";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { isPrime, NUMBERS, parseNumber } from "../primes.ts";
+import { PROGRAM, run, TempDir, test } from "./testing.ts";
 
-Deno.test("of the chapter's 20 numbers, the nine with a P in its sample run are primes", () => {
+test("of the chapter's 20 numbers, the nine with a P in its sample run are primes", () => {
   assertEquals(NUMBERS.length, 20);
   assertEquals(NUMBERS.filter(isPrime), [
     2n,
@@ -16,21 +17,22 @@ Deno.test("of the chapter's 20 numbers, the nine with a P in its sample run are 
   ]);
 });
 
-Deno.test("every number below 10,000 is what a sieve says, as a number and as a bigint", () => {
-  const sieve = Array.from({ length: 10_000 }, (_, n) => n >= 2);
-  for (let d = 2; d < 100; d++) for (let n = d * d; n < 10_000; n += d) sieve[n] = false;
-  assertEquals(sieve.map((_, n) => isPrime(n)), sieve);
-  assertEquals(sieve.map((_, n) => isPrime(BigInt(n))), sieve);
-});
+for (const [kind, of] of [["number", Number], ["bigint", BigInt]] as const) {
+  test(`every ${kind} below 10,000 is what a sieve says`, () => {
+    const sieve = Array.from({ length: 10_000 }, (_, n) => n >= 2);
+    for (let d = 2; d < 100; d++) for (let n = d * d; n < 10_000; n += d) sieve[n] = false;
+    assertEquals(sieve.map((_, n) => isPrime(of(n))), sieve);
+  });
+}
 
-Deno.test("0, 1 and negative numbers are no primes", () => {
+test("0, 1 and negative numbers are no primes", () => {
   for (const n of [-0, 0, 1, -1, -2, -7, Number.MIN_SAFE_INTEGER]) {
     assertEquals([n, isPrime(n), isPrime(BigInt(n))], [n, false, false]);
   }
   assertEquals(isPrime(-(2n ** 61n - 1n)), false);
 });
 
-Deno.test("products of neighbouring primes around 2^26.5 and 2^27 are no primes, nor squares", () => {
+test("products of neighbouring primes around 2^26.5 and 2^27 are no primes, nor squares", () => {
   for (
     const primes of [
       [94906219n, 94906247n, 94906249n, 94906297n, 94906319n, 94906373n],
@@ -45,7 +47,7 @@ Deno.test("products of neighbouring primes around 2^26.5 and 2^27 are no primes,
 });
 
 for (const exponent of [53n, 54n]) {
-  Deno.test(`every odd number within 64 of 2^${exponent} gets its answer`, () => {
+  test(`every odd number within 64 of 2^${exponent} gets its answer`, () => {
     const power = 2n ** exponent;
     const expected = exponent === 53n ? [5n, 41n, 57n] : [-53n, -33n];
     const odd = Array.from({ length: 64 }, (_, i) => BigInt(2 * i - 63));
@@ -53,12 +55,12 @@ for (const exponent of [53n, 54n]) {
   });
 }
 
-Deno.test("just past 2^54 a prime and the product of two large primes get their answer", () => {
+test("just past 2^54 a prime and the product of two large primes get their answer", () => {
   assertEquals(isPrime(2n ** 54n + 159n), true);
   assertEquals(isPrime(134217689n * 134217757n), false);
 });
 
-Deno.test("composites beyond 2^60 are no primes, however large", () => {
+test("composites beyond 2^60 are no primes, however large", () => {
   const composites = [
     2n ** 60n,
     2n ** 61n + 1n,
@@ -71,7 +73,7 @@ Deno.test("composites beyond 2^60 are no primes, however large", () => {
   }
 });
 
-Deno.test("Carmichael numbers and strong pseudoprimes are no primes", () => {
+test("Carmichael numbers and strong pseudoprimes are no primes", () => {
   const carmichael = [561n, 41041n, 825265n, 321197185n, 9746347772161n, 1436697831295441n];
   const strong = [
     2047n,
@@ -86,15 +88,75 @@ Deno.test("Carmichael numbers and strong pseudoprimes are no primes", () => {
   for (const n of [...carmichael, ...strong]) assertEquals([n, isPrime(n)], [n, false]);
 });
 
-Deno.test("a number and the bigint of the same value get the same answer", () => {
+test("a number and the bigint of the same value get the same answer", () => {
   for (let n = Number.MAX_SAFE_INTEGER; n > Number.MAX_SAFE_INTEGER - 200; n--) {
     assertEquals([n, isPrime(n)], [n, isPrime(BigInt(n))]);
   }
 });
 
-Deno.test("a number that is no safe integer is refused with the advice to pass a bigint", () => {
+test("a number that is no safe integer is refused with the advice to pass a bigint", () => {
   for (const n of [2 ** 53, 1e16, -(2 ** 53), 2.5, NaN, Infinity, -Infinity]) {
     const message = `isPrime: expected a safe integer, got ${n}: pass a bigint`;
     assertThrows(() => isPrime(n), RangeError, message);
   }
 });
+
+for (
+  const [text, n] of [["7", 7n], ["-7", -7n], ["1_000_000_007", 1000000007n], [
+    "1000000000000000000000000",
+    10n ** 24n,
+  ]] as const
+) {
+  test(`${text} is a number to check`, () => assertEquals(parseNumber(text), n));
+}
+
+for (const text of ["", "1e3", "0x10", "1__000", "_1", "1_", "1.0", " 7", "--7", "seven"]) {
+  test(`${JSON.stringify(text)} is no number to check`, () => {
+    const { message } = assertThrows(() => parseNumber(text), Error);
+    assertEquals(message, `NUMBER: expected a whole number, got ${text || "nothing"}`);
+  });
+}
+
+const USAGE = "usage: primes.ts [NUMBER…]";
+
+for (
+  const [about, args, expected] of [
+    ["7 checks 7", ["7"], { code: 0, stdout: "               7 true\n", stderr: "" }],
+    ["several numbers are checked in their order", ["1_000_000_007", "-7", `${10n ** 24n}`], {
+      code: 0,
+      stdout: "      1000000007 true\n              -7 false\n1000000000000000000000000 false\n",
+      stderr: "",
+    }],
+    ["what is no number is refused before any is checked, exit 2", ["7", "1e3"], {
+      code: 2,
+      stdout: "",
+      stderr: `NUMBER: expected a whole number, got 1e3\n${USAGE}\n`,
+    }],
+  ] as const
+) {
+  test(`primes.ts: ${about}`, async () => {
+    await using dir = new TempDir();
+    assertEquals(await run("primes.ts", [...args], dir), expected);
+  }, { needs: PROGRAM });
+}
+
+test(
+  "primes.ts without arguments checks the chapter's numbers, and needs no permission",
+  async () => {
+    await using dir = new TempDir();
+    const { code, stdout, stderr } = await run("primes.ts", [], dir);
+    assertEquals([code, stderr], [0, ""]);
+    const lines = NUMBERS.map((n) => `${n} ${isPrime(n)}`);
+    assertEquals(stdout.split("\n").map((line) => line.trim()), [...lines, ""]);
+  },
+  { needs: PROGRAM },
+);
+
+for (const option of ["-h", "--help"]) {
+  test(`primes.ts ${option} tells what it takes`, async () => {
+    await using dir = new TempDir();
+    const { code, stdout, stderr } = await run("primes.ts", [option], dir);
+    assertEquals([code, stderr, stdout.split("\n")[0]], [0, "", USAGE]);
+    for (const what of ["NUMBER…  ", "-h, --help"]) assertStringIncludes(stdout, what);
+  }, { needs: PROGRAM });
+}

@@ -1,19 +1,23 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
 import { NUMBERS } from "../primes.ts";
 import { check } from "../proc_pool.ts";
-import { command, granted, run, TempDir } from "./programs.ts";
+import {
+  command,
+  deno,
+  output,
+  Printed,
+  PROGRAM,
+  ROOT,
+  run,
+  TempDir,
+  test,
+  testSideBySide,
+} from "./testing.ts";
 
-const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [SVG]]\n";
+const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]";
 /** The largest prime that Mersenne was right about: nobody lives to see it checked. */
 const ENDLESS = `${2n ** 127n - 1n}`;
-
-function testProgram(name: string, fn: (dir: TempDir) => Promise<void>): void {
-  const runFn = async () => {
-    await using dir = new TempDir();
-    await fn(dir);
-  };
-  Deno.test({ name, ignore: !granted, fn: runFn });
-}
 
 /** What was printed, with the times taken out, which must be there. */
 function lines(stdout: string): string[] {
@@ -24,51 +28,57 @@ function lines(stdout: string): string[] {
   return [header, ...rest.map((line) => line.slice(0, -11))];
 }
 
-Deno.test("check gives the number, its answer and the seconds it took", () => {
+test("check gives the number, its answer and the seconds it took", () => {
   const { n, prime, elapsed, thread, end } = check(9999999999999917n);
   assertEquals([n, prime], [9999999999999917n, true]);
   assert(elapsed > 0);
   assert(end >= thread + elapsed * 1000);
 });
 
-testProgram(
-  "two workers check the chapter's numbers, which are printed from the top",
-  async (dir) => {
-    const { code, stdout, stderr } = await run("proc_pool.ts", ["2"], dir);
-    assertEquals([code, stderr], [0, ""]);
-    assertEquals(lines(stdout), [
-      "Checking 20 numbers with 2 workers:",
-      "9999999999999999    ",
-      "9999999999999917   P",
-      "7777777777777777    ",
-      "7777777777777753   P",
-      "7777777536340681    ",
-      "6666667141414921    ",
-      "6666666666666719   P",
-      "6666666666666666    ",
-      "5555555555555555    ",
-      "5555555555555503   P",
-      "5555553133149889    ",
-      "4444444488888889    ",
-      "4444444444444444    ",
-      "4444444444444423   P",
-      "3333335652092209    ",
-      "3333333333333333    ",
-      "3333333333333301   P",
-      " 299593572317531   P",
-      " 142702110479723   P",
-      "               2   P",
-    ]);
-  },
-);
+/** Runs it side by side with others, in an empty directory. */
+const cases: Record<string, () => Promise<void>> = {};
+function each(name: string, fn: (dir: TempDir) => Promise<void>): void {
+  cases[name] = async () => {
+    await using dir = new TempDir();
+    await fn(dir);
+  };
+}
 
-testProgram("without arguments there is a worker for every core", async (dir) => {
+each("two workers check the chapter's numbers, which are printed from the top", async (dir) => {
+  const { code, stdout, stderr } = await run("proc_pool.ts", ["2"], dir);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(lines(stdout), [
+    "Checking 20 numbers with 2 workers:",
+    "9999999999999999    ",
+    "9999999999999917   P",
+    "7777777777777777    ",
+    "7777777777777753   P",
+    "7777777536340681    ",
+    "6666667141414921    ",
+    "6666666666666719   P",
+    "6666666666666666    ",
+    "5555555555555555    ",
+    "5555555555555503   P",
+    "5555553133149889    ",
+    "4444444488888889    ",
+    "4444444444444444    ",
+    "4444444444444423   P",
+    "3333335652092209    ",
+    "3333333333333333    ",
+    "3333333333333301   P",
+    " 299593572317531   P",
+    " 142702110479723   P",
+    "               2   P",
+  ]);
+});
+
+each("without arguments there is a worker for every core", async (dir) => {
   const { stdout } = await run("proc_pool.ts", [], dir);
   const workers = Math.min(navigator.hardwareConcurrency, NUMBERS.length);
   assertMatch(stdout, RegExp(`^Checking 20 numbers with ${workers} workers?:\n`));
 });
 
-testProgram("own numbers may have underscores, be negative, and be past 2^54", async (dir) => {
+each("own numbers may have underscores, be negative, and be past 2^54", async (dir) => {
   const numbers = ["-7", "18014398509481951", "1_000_000_007", "1000000000000000000000000"];
   const { code, stdout } = await run("proc_pool.ts", ["3", ...numbers], dir);
   assertEquals(code, 0);
@@ -81,8 +91,8 @@ testProgram("own numbers may have underscores, be negative, and be past 2^54", a
   ]);
 });
 
-testProgram("no more workers start than there are numbers", async (dir) => {
-  const { stdout } = await run("proc_pool.ts", ["1000000", "7"], dir);
+each("no more workers start than there are numbers", async (dir) => {
+  const { stdout } = await run("proc_pool.ts", ["1024", "7"], dir);
   assertEquals(lines(stdout), ["Checking 1 number with 1 worker:", "               7   P"]);
 });
 
@@ -93,52 +103,51 @@ for (
     [["1.5"], "WORKERS: expected a whole number from 1 up, got 1.5"],
     [["--fast"], "WORKERS: expected a whole number from 1 up, got --fast"],
     [["", "7"], "WORKERS: expected a whole number from 1 up, got nothing"],
+    [["999999999989"], "WORKERS, the first: expected up to 1024, got 999999999989"],
+    [["1025", "7"], "WORKERS, the first: expected up to 1024, got 1025"],
     [["2", "7", "1e3"], "NUMBER: expected a whole number, got 1e3"],
     [["2", "0x10"], "NUMBER: expected a whole number, got 0x10"],
     [["2", "1__000"], "NUMBER: expected a whole number, got 1__000"],
     [["2", ""], "NUMBER: expected a whole number, got nothing"],
+    [
+      ["2", "7", "--timeline", "x.png"],
+      "--timeline: expected a file that ends in .svg or .json, got x.png",
+    ],
   ] as const
 ) {
-  testProgram(
-    `the arguments ${JSON.stringify(args)} are refused with a line, exit 2`,
-    async (dir) => {
-      const { code, stdout, stderr } = await run("proc_pool.ts", [...args], dir);
-      assertEquals([code, stdout, stderr], [2, "", `${message}\n${USAGE}`]);
+  each(`${JSON.stringify(args)} is refused with a line, exit 2`, async (dir) => {
+    const expected = { code: 2, stdout: "", stderr: `${message}\n${USAGE}\n` };
+    assertEquals(await run("proc_pool.ts", [...args], dir), expected);
+  });
+}
+
+for (const args of [["-h"], ["2", "7", "--help"]]) {
+  each(`${args.join(" ")} tells about every option`, async (dir) => {
+    const { code, stdout, stderr } = await run("proc_pool.ts", args, dir);
+    assertEquals([code, stderr, stdout.split("\n")[0]], [0, "", USAGE]);
+    for (const what of ["WORKERS  ", "up to 1024", "NUMBER…  ", "--timeline [FILE]  ", "--help"]) {
+      assertStringIncludes(stdout, what);
+    }
+  });
+}
+
+for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  each(
+    `a line is printed before the next number is done, and ${signal} exits ${exit}`,
+    async ({ path }) => {
+      const args = ["1", `${2n ** 128n}`, ENDLESS];
+      await using child = command("proc_pool.ts", args, { cwd: path }).spawn();
+      const [stdout, stderr] = [new Printed(child.stdout), child.stderr.text()];
+      await stdout.until(/s\n/);
+      child.kill(signal);
+      const expected = RegExp(`^Checking 2 numbers with 1 worker:\n${2n ** 128n} .*s\n$`);
+      assertMatch(await stdout.end(), expected);
+      assertEquals([(await child.status).code, await stderr], [exit, ""]);
     },
   );
 }
 
-for (const option of ["-h", "--help"]) {
-  testProgram(`${option} prints the usage`, async (dir) => {
-    const { code, stdout, stderr } = await run("proc_pool.ts", [option], dir);
-    assertEquals([code, stdout, stderr], [0, USAGE, ""]);
-  });
-}
-
-testProgram(
-  "a line is printed before the next number is done, and Ctrl-C exits 130",
-  async (dir) => {
-    const program = command("proc_pool.ts", ["1", `${2n ** 128n}`, ENDLESS], dir.path);
-    await using child = program.spawn();
-    const stderr = child.stderr.text();
-    let printed = "";
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      printed += text;
-      if (printed.split("\n").length > 2) child.kill("SIGINT");
-    }
-    assertMatch(printed, RegExp(`^Checking 2 numbers with 1 worker:\n${2n ** 128n} .*s\n$`));
-    assertEquals([(await child.status).code, await stderr], [130, ""]);
-  },
-);
-
-testProgram("when stdout is closed, nothing is said about it", async (dir) => {
-  await using child = command("proc_pool.ts", ["2"], dir.path).spawn();
-  const stderr = child.stderr.text();
-  await child.stdout.cancel();
-  assertEquals([(await child.status).code, await stderr], [0, ""]);
-});
-
-testProgram("--timeline draws a lane for each worker after the total", async (dir) => {
+each("--timeline draws a lane for each worker after the total", async (dir) => {
   const { code, stdout } = await run("proc_pool.ts", ["2", "97", "98", "--timeline"], dir);
   assertEquals(code, 0);
   const drawing = stdout.split(/^Total time.*\n/m)[1]?.split("\n");
@@ -146,3 +155,37 @@ testProgram("--timeline draws a lane for each worker after the total", async (di
   assertMatch(`${drawing?.[2]}`, /^1 .*=/);
   assertMatch(`${drawing?.[3]}`, /^2 .*=/);
 });
+
+/** It with the permission to write `allowed`, too. */
+function writing(allowed: string, args: string[], { path }: TempDir) {
+  const may = ["--no-prompt", `--allow-read=${ROOT}`, `--allow-write=${allowed}`];
+  return output(deno(["run", ...may, join(ROOT, "proc_pool.ts"), ...args], { cwd: path }));
+}
+
+for (
+  const [file, begins] of [["run.svg", "<svg "], ["run.json", '{"traceEvents":[']] as const
+) {
+  each(`--timeline ${file} writes the file and prints nothing more`, async (dir) => {
+    const { code, stdout, stderr } = await writing(file, ["1", "97", `--timeline=${file}`], dir);
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(lines(stdout), ["Checking 1 number with 1 worker:", "              97   P"]);
+    const drawing = Deno.readTextFileSync(join(dir.path, file));
+    assertEquals(drawing.slice(0, begins.length), begins);
+    assertStringIncludes(drawing, "97");
+  });
+}
+
+each("a picture that may not be written is said before the first number", async (dir) => {
+  const args = ["1", "97", "--timeline", "run.svg"];
+  const stderr = "cannot write run.svg: add --allow-write=run.svg\n";
+  assertEquals(await run("proc_pool.ts", args, dir), { code: 1, stdout: "", stderr });
+});
+
+each("without the permission to read, a line names it", async ({ path }) => {
+  const args = ["run", "--no-prompt", join(ROOT, "proc_pool.ts"), "1", "7"];
+  const { code, stderr } = await output(deno(args, { cwd: path }));
+  assertEquals(code, 1);
+  assertMatch(stderr, /^.*--allow-read.*\n$/);
+});
+
+testSideBySide("proc_pool.ts", cases, { needs: PROGRAM });

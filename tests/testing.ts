@@ -107,7 +107,7 @@ export class TempDir implements AsyncDisposable {
   }
 }
 
-/** The arguments that `deno task TASK` gives to `deno`, the program's path made absolute. */
+/** The arguments that `deno task TASK` gives to `deno`, the program's path made absolute; without a task, none. */
 function taskArgs(program: string): string[] {
   const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
   for (const { command } of Object.values<{ command: string }>(tasks)) {
@@ -116,18 +116,22 @@ function taskArgs(program: string): string[] {
       return [...args.slice(0, -1), join(ROOT, program)];
     }
   }
-  throw new Error(`no task runs ${program}`);
+  return ["run", join(ROOT, program)];
 }
 
 export interface RunOptions {
   cwd: string;
   env?: Record<string, string>;
+  /** A line for `sh` that runs the command, which is its `"$@"`. */
+  shell?: string;
 }
 
 /** `deno ARGS…`, not yet started, with its output piped and no terminal. */
-export function deno(args: string[], { cwd, env = {} }: RunOptions): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args,
+export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno.Command {
+  const line = [Deno.execPath(), ...args];
+  const [program = "", ...rest] = shell === undefined ? line : ["sh", "-c", shell, "sh", ...line];
+  return new Deno.Command(program, {
+    args: rest,
     cwd,
     env: { NO_COLOR: "1", ...Object.fromEntries(PROXIES.map((name) => [name, ""])), ...env },
     stdin: "null",
@@ -136,12 +140,18 @@ export function deno(args: string[], { cwd, env = {} }: RunOptions): Deno.Comman
   });
 }
 
-/** A program, not yet started, with exactly the permissions of its task. */
-export function command(program: string, args: string[], options: RunOptions): Deno.Command {
+/** The arguments of `deno` that run a program with the permissions of its task, `without` one perhaps. */
+export function programArgs(program: string, args: string[], without?: string): string[] {
   const [run = "run", ...rest] = taskArgs(program).map((arg) =>
     arg === "--allow-read=." ? `--allow-read=${ROOT}` : arg
   );
-  return deno([run, "--no-prompt", ...rest, ...args], options);
+  const granted = rest.filter((arg) => arg.split("=")[0] !== without);
+  return [run, "--no-prompt", ...granted, ...args];
+}
+
+/** A program, not yet started, with exactly the permissions of its task. */
+export function command(program: string, args: string[], options: RunOptions): Deno.Command {
+  return deno(programArgs(program, args), options);
 }
 
 export interface Ended {

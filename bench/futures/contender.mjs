@@ -15,7 +15,7 @@ const here = (file) => new URL(file, import.meta.url).href;
 /** For each contender, what opens a pool of `size` workers. */
 const contenders = {
   async ours() {
-    const { WorkerPoolExecutor } = await import("../../futures.ts");
+    const { WorkerPoolExecutor } = await import("../../worker_pool.ts");
     return (size) => {
       const executor = new WorkerPoolExecutor(here("tasks.mjs"), { maxWorkers: size });
       return {
@@ -41,6 +41,41 @@ const contenders = {
           const { worker, waiting } = workers[turn++ % size];
           waiting.push(resolve);
           worker.postMessage([name, value]);
+        }),
+      close: () => workers.forEach(({ worker }) => worker.terminate()),
+    };
+  },
+
+  /** The same with one message a worker under way: the next task waits for an answer. */
+  "in order": () => (size) => {
+    const worker = () => {
+      const worker = new Worker(here("worker_bare.mjs"), { type: "module" });
+      const slot = { worker };
+      worker.onmessage = ({ data }) => {
+        const { resolve } = slot;
+        idle.push(slot);
+        pump();
+        resolve(data);
+      };
+      return slot;
+    };
+    const workers = Array.from({ length: size }, worker);
+    const idle = [...workers];
+    let [queue, at] = [[], 0];
+    const pump = () => {
+      while (idle.length > 0 && at < queue.length) {
+        const slot = idle.pop();
+        const { message, resolve } = queue[at++];
+        slot.resolve = resolve;
+        slot.worker.postMessage(message);
+      }
+      if (at === queue.length) [queue, at] = [[], 0];
+    };
+    return {
+      run: ({ name }, value) =>
+        new Promise((resolve) => {
+          queue.push({ message: [name, value], resolve });
+          pump();
         }),
       close: () => workers.forEach(({ worker }) => worker.terminate()),
     };
