@@ -10,9 +10,11 @@ import { join } from "@std/path";
 import { DEFAULTS, POP20_CC } from "../flags_cli.ts";
 import { serveFlags, type SiteOptions } from "../flags_server.ts";
 import { droppingSite, GIF, hostileSite, ROWS } from "./hostile_site.ts";
+import { commands } from "./readme.ts";
 import {
   command,
   deno,
+  isGranted,
   output,
   packageFlag,
   Printed,
@@ -128,12 +130,16 @@ function residentMegabytes(pid: number): number {
   }
 }
 
-one("the pool starts no more than 128 workers, and says so", async (dir) => {
+one("-m 1000 makes a pool of 128 workers, and that is said", async (dir) => {
   await using site = flagSite();
-  const args = ["-a", "-l", "140", "-m", "1000", "-s", site.url];
-  const { code, stderr } = await run("flags_threadpool.ts", args, dir);
-  assertEquals(stderr, `140 flags from ${site.url}, 128 connections: more do not help\n`);
-  assertEquals([code, countWhole(dir)], [0, 140]);
+  const args = ["-a", "-m", "1000", "-s", site.url];
+  const child = command("flags_threadpool.ts", args, { cwd: dir.path }).spawn();
+  const [stdout, stderr] = [new Printed(child.stdout), new Printed(child.stderr)];
+  await stderr.until(/\n/);
+  child.kill("SIGTERM");
+  assertEquals(stderr.text, `243 flags from ${site.url}, 128 connections: more do not help\n`);
+  assertEquals([(await child.status).code, await stderr.end()], [143, stderr.text]);
+  await stdout.end();
 });
 
 one("more workers than flags are nothing to be said", async (dir) => {
@@ -748,4 +754,8 @@ one("a picture that cannot be written any more does not hide which flags failed"
   assertMatch(await stdout, /\n1 download in \d+\.\d\ds, 1 not found\n$/);
 });
 
-testSideBySide("the flags programs", cases, { needs: PROGRAM });
+// What waits longest begins first. A command of the README is a test that waits, like the others.
+const readme = isGranted(PROGRAM) ? commands() : {};
+testSideBySide("the programs, and the commands of the README", { ...readme, ...cases }, {
+  needs: PROGRAM,
+});

@@ -24,9 +24,12 @@ export interface TestOptions {
   sanitizeOps?: boolean;
 }
 
+export function isGranted(needs: Permission[]): boolean {
+  return needs.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+}
+
 function mayRun({ needs = [], ignore = false }: TestOptions): boolean {
-  return !ignore &&
-    needs.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+  return !ignore && isGranted(needs);
 }
 
 /** A test that fails when it hangs, and is ignored where it may not do what it needs. */
@@ -61,7 +64,7 @@ export function testSideBySide(
           });
         }
       };
-      await Promise.all(Array.from({ length: 6 }, inTurn));
+      await Promise.all(Array.from({ length: 10 }, inTurn));
     },
   });
 }

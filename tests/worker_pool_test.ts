@@ -657,3 +657,8 @@ test("each task runs once or is cancelled, whatever becomes of its pool", async 
     });
   }
 }, POOL);
+
+// The last line of a plain "deno test", above its sum.
+if (!testing.isGranted(testing.PROGRAM)) {
+  test("what is ignored here runs with: deno test -A", () => {}, { ignore: true });
+}
