@@ -32,8 +32,7 @@ export async function getFlag(url: string): Promise<Uint8Array> {
     return await readGif(await fetch(url, { signal }));
   } catch (error) {
     if (!(error instanceof TypeError && `${error.cause}`.includes("(SendRequest)"))) throw error;
-    // The site may have closed a connection that was kept: once more, on a new one.
-    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 }); // a kept connection was closed
     return await readGif(await fetch(url, { signal, client }));
   }
 }
@@ -45,27 +44,28 @@ export async function readGif(response: Response): Promise<Uint8Array> {
   if (status === 404) throw new FlagError("not found", "not found");
   if (status !== 200) throw new FlagError(`HTTP ${status} ${statusText}`.trim());
   const length = headers.get("content-length");
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const lost = () =>
-    new FlagError(`connection lost after ${size}${length === null ? "" : ` of ${length}`} bytes`);
-  try {
-    for await (const chunk of body ?? []) {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size > MAX_SIZE) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
-    }
-  } catch (error) {
-    throw error instanceof TypeError ? lost() : error;
-  }
-  const image = await new Blob(chunks).bytes();
-  const begins = String.fromCharCode(...image.subarray(0, 9));
-  if (!/^GIF8[79]a/.test(begins)) {
-    const what = size === 0 ? "empty" : `begins with ${JSON.stringify(begins)}`;
-    throw new FlagError(`not a GIF image (${what})`);
-  }
+  const image = await readBody(response).catch((error) => {
+    const line = `connection lost before ${length ?? "all"} bytes had come`;
+    throw error instanceof TypeError ? new FlagError(line) : error;
+  });
+  const begins = JSON.stringify(String.fromCharCode(...image.subarray(0, 9)));
+  if (image.length === 0) throw new FlagError("not a GIF image (empty)");
+  if (!/^"GIF8[79]a/.test(begins)) throw new FlagError(`not a GIF image (begins with ${begins})`);
   if (hasTrailer(image)) return image;
-  throw length === null ? lost() : new FlagError(`not a whole GIF image (${size} bytes)`);
+  const n = image.length;
+  throw new FlagError(length ? `not a whole GIF (${n} bytes)` : `connection lost after ${n} bytes`);
+}
+
+/** A body that is not too large: at once where its length is known, for that is faster. */
+async function readBody(response: Response): Promise<Uint8Array> {
+  const length = response.headers.get("content-length");
+  if (length && Number(length) <= MAX_SIZE) return await response.bytes();
+  let image = new Blob();
+  for await (const chunk of response.body ?? []) {
+    image = new Blob([image, chunk]);
+    if (image.size > MAX_SIZE) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
+  }
+  return await image.bytes();
 }
 
 /** Whether a GIF goes on to its trailer: it is a header, extensions and images, each in blocks. */

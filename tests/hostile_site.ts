@@ -134,22 +134,22 @@ export const ROWS: Record<string, Row> = {
   SX: {
     about: "6 bytes are no image",
     send: () => [ok("content-length: 6"), "GIF89a"],
-    line: "not a whole GIF image (6 bytes)",
+    line: "not a whole GIF (6 bytes)",
   },
   PX: {
     about: "a GIF that was cut by a proxy, which gave it a new length, is not whole",
     send: () => [ok("content-length: 20"), PART],
-    line: "not a whole GIF image (20 bytes)",
+    line: "not a whole GIF (20 bytes)",
   },
   SH: {
     about: "less than was promised is a lost connection",
     send: () => [ok(LENGTH), PART],
-    line: `connection lost after 20 of ${GIF.length} bytes`,
+    line: `connection lost before ${GIF.length} bytes had come`,
   },
   CH: {
     about: "chunks without an end are a lost connection",
     send: () => chunked(PART),
-    line: "connection lost after 20 bytes",
+    line: "connection lost before all bytes had come",
   },
   CC: {
     about: "chunks with an end, but not the GIF's, are a lost connection",
@@ -169,7 +169,7 @@ export const ROWS: Record<string, Row> = {
   RE: {
     about: "a connection that is reset is lost",
     send: () => [ok(LENGTH) + "GIF89a"],
-    line: `connection lost after 6 of ${GIF.length} bytes`,
+    line: `connection lost before ${GIF.length} bytes had come`,
     then: "reset",
   },
   EN: { about: "an image without end is too large", send: endless, line: "larger than 5 MB" },
