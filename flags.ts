@@ -39,12 +39,12 @@ export async function getFlag(url: string): Promise<Uint8Array> {
 
 /** The body of a response, if it is a whole GIF; bytes behind its end are kept. */
 export async function readGif(response: Response): Promise<Uint8Array> {
-  const { status, statusText, headers, body } = response;
-  if (status !== 200) await body?.cancel();
+  const { status, statusText, headers } = response;
+  if (status !== 200) await response.body?.cancel();
   if (status === 404) throw new FlagError("not found", "not found");
   if (status !== 200) throw new FlagError(`HTTP ${status} ${statusText}`.trim());
-  const length = headers.get("content-length");
-  const image = await readBody(response).catch((error) => {
+  const length = headers.has("content-encoding") ? null : headers.get("content-length");
+  const image = await readBody(response, length).catch((error) => {
     const line = `connection lost before ${length ?? "all"} bytes had come`;
     throw error instanceof TypeError ? new FlagError(line) : error;
   });
@@ -57,8 +57,7 @@ export async function readGif(response: Response): Promise<Uint8Array> {
 }
 
 /** A body that is not too large: at once where its length is known, for that is faster. */
-async function readBody(response: Response): Promise<Uint8Array> {
-  const length = response.headers.get("content-length");
+async function readBody(response: Response, length: string | null): Promise<Uint8Array> {
   if (length && Number(length) <= MAX_SIZE) return await response.bytes();
   let image = new Blob();
   for await (const chunk of response.body ?? []) {
@@ -114,7 +113,7 @@ function failure(error: unknown): { status: FlagError["status"]; line: string } 
   const { name, message, cause } = error;
   const text = cause instanceof Error ? cause.message : message;
   const [, url = "", why] = text.match(/url \((.*?)\): .*\(Connect\): (?:tcp.*?: )?(.*)/) ?? [];
-  let line = text;
+  let line = text.replaceAll(/\/\/\S*@/g, "//"); // no password
   if (name === "TimeoutError") line = `timed out after ${TIMEOUT} s`;
   else if (why?.startsWith("dns error")) line = `no such host: ${new URL(url).hostname}`;
   else if (why) line = `could not connect to ${new URL(url).origin} (${reason(why)})`;

@@ -88,7 +88,7 @@ export interface Options {
 /** The options in `args`; an error says what was expected and what came. */
 export function parseOptions(args: readonly string[]): Options {
   const { timeline, rest } = timelineOption(args);
-  const odd = rest.find((arg) => /^(-[aehv]+[^aehv]|--(all|every|help|verbose)=)/.test(arg));
+  const odd = rest.find((arg) => /^(--?_|-[aehv]+[^aehv]|--(all|every|help|verbose)=)/.test(arg));
   if (odd) throw new Error(`expected no value for a switch, got ${odd}`);
   const [switches, others] = [["all", "every", "help", "verbose"], ["limit", "max-req", "server"]];
   const options = parseArgs(rest, {
@@ -102,16 +102,17 @@ export function parseOptions(args: readonly string[]): Options {
   });
   const number = (name: string) =>
     options[name] === undefined ? undefined : wholeNumber(`--${name}`, `${options[name]}`);
-  const codes = options._.map((code) => `${code}`.toUpperCase());
-  const bad = codes.find((code) => !/^[A-Z]{1,2}$/.test(code));
-  if (bad) throw new Error(`expected a country code of two letters, or one letter, got ${bad}`);
+  const code = (text: unknown) => {
+    if (/^[A-Z]{1,2}$/i.test(`${text}`)) return `${text}`.toUpperCase();
+    throw new Error(`expected a country code of two letters, or one, got ${text || "nothing"}`);
+  };
   return {
     help: options.help === true,
-    codes: options.every ? [...codes, ...LETTERS] : codes,
     all: options.all === true,
     limit: number("limit"),
     maxReq: number("max-req"),
     server: server(options.server),
+    codes: [...options._.map(code), ...(options.every ? LETTERS : [])],
     verbose: options.verbose === true,
     timeline,
   };
@@ -126,8 +127,8 @@ function server(value: unknown = "LOCAL"): string {
   if (/^https?:\/\/[^\s?#]+$/i.test(`${value}`) && URL.canParse(`${value}`)) {
     return `${value}`.replace(/\/+$/, "");
   }
-  const expected = "LOCAL, DELAY, ERROR, REMOTE or an http URL";
-  throw new Error(`--server: expected ${expected}, got ${value || "nothing"}`);
+  const shown = `${value || "nothing"}`.replace(/\/\/.*@/, "//"); // without its password
+  throw new Error(`--server: expected LOCAL, DELAY, ERROR, REMOTE or an http URL, got ${shown}`);
 }
 
 /** The number that `text` is; an option or an argument of that name must be one. */
@@ -152,7 +153,6 @@ export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise
   orExit(() => Deno.mkdirSync(DEST_DIR, { recursive: true }), cannot);
   addEventListener("unload", removeUnfinished);
   orExit(() => checkTimeline(options.timeline));
-
   const site = await openSite(options.server);
   const codes = options.codes.flatMap((code) =>
     code.length === 2 ? code : LETTERS.map((second) => code + second)

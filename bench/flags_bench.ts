@@ -209,6 +209,7 @@ console.log(table(
     megabytes.toFixed(),
   ]),
 ));
+console.log();
 const of = (name: string) =>
   [...prompt].flatMap(([contender, { seconds }]) => contender.name === name ? median(seconds) : []);
 for (

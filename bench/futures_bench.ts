@@ -6,7 +6,7 @@
  * $ deno task bench futures
  * ```
  *
- * It takes about three minutes. The same for all: the tasks, the measurements, default options, two
+ * It takes about two minutes. The same for all: the tasks, the measurements, default options, two
  * workers (`compute`: all cores). The contenders take turns, each time in a process of its own, which goes
  * over everything twice: with fewer tasks, for its compiler, and then for the figures. A pool has run
  * 2,000 tasks before its clock starts, except for `first`. All results are checked.

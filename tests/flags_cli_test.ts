@@ -73,7 +73,7 @@ for (
 }
 
 const SERVER = "--server: expected LOCAL, DELAY, ERROR, REMOTE or an http URL, got";
-const CODE = "expected a country code of two letters, or one letter, got";
+const CODE = "expected a country code of two letters, or one, got";
 const TIMELINE = "--timeline: expected a file that ends in .svg or .json, got";
 
 for (
@@ -91,7 +91,10 @@ for (
     [["BR", "BRA"], `${CODE} BRA`],
     [["B1"], `${CODE} B1`],
     [["ÄÖ"], `${CODE} ÄÖ`],
-    [["BR", "--", "-v"], `${CODE} -V`],
+    [["BR", "--", "-v"], `${CODE} -v`],
+    [["BR", ""], `${CODE} nothing`],
+    [["ß"], `${CODE} ß`],
+    [["--_=BR"], "expected no value for a switch, got --_=BR"],
     [["-l", "0"], "--limit: expected a whole number from 1 up, got 0"],
     [["--limit=-1"], "--limit: expected a whole number from 1 up, got -1"],
     [["-l", "1e2"], "--limit: expected a whole number from 1 up, got 1e2"],
@@ -102,7 +105,7 @@ for (
     [["-s", "MOON"], `${SERVER} MOON`],
     [["-s", ""], `${SERVER} nothing`],
     [["-s"], `${SERVER} nothing`],
-    [["-s", "ftp://x"], `${SERVER} ftp://x`],
+    [["-s", "ftp://user:secret@x"], `${SERVER} ftp://x`],
     [["-s", "httpx://x"], `${SERVER} httpx://x`],
     [["-s", "http://"], `${SERVER} http://`],
     [["-s", "http://x/a b"], `${SERVER} http://x/a b`],

@@ -346,3 +346,11 @@ test(
     }),
   { needs: PROGRAM },
 );
+
+test("a compressed image is as large as what comes out of it", async () => {
+  const bomb = new Blob([GIF, new Uint8Array(6_000_000)]);
+  const bytes = await new Response(bomb.stream()).bytes();
+  const headers = { "content-encoding": "gzip", "content-length": "6000" };
+  await assertRejects(() => readGif(response(bytes, { headers })), Error, "larger than 5 MB");
+  assertEquals(await readGif(response(GIF, { headers })), GIF);
+});
