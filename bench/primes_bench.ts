@@ -5,7 +5,7 @@
  * $ deno task bench primes
  * ```
  *
- * It takes about three minutes. Peers take turns, every turn is a process of its own, and the best of 9
+ * It takes about two minutes. Peers take turns, every turn is a process of its own, and the best of 9
  * turns counts: of 3 for CPython, which needs its time. A pool of more workers that comes out slower than
  * one worker was disturbed, and is measured again. A peer that the machine lacks is named and left out.
  *
