@@ -48,7 +48,8 @@ export async function readGif(response: Response): Promise<Uint8Array> {
     const line = `connection lost before ${length ?? "all"} bytes had come`;
     throw error instanceof TypeError ? new FlagError(line) : error;
   });
-  const begins = JSON.stringify(String.fromCharCode(...image.subarray(0, 9)));
+  const text = String.fromCharCode(...image.subarray(0, 9)).replace(/[\x7f-\x9f]/g, "?");
+  const begins = JSON.stringify(text);
   if (image.length === 0) throw new FlagError("not a GIF image (empty)");
   if (!/^"GIF8[79]a/.test(begins)) throw new FlagError(`not a GIF image (begins with ${begins})`);
   if (hasTrailer(image)) return image;

@@ -115,16 +115,18 @@ async function parse(args: string[]): Promise<SiteOptions | string> {
 async function main(args: string[]): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) return console.log(HELP);
   const options = await parse(args);
+  let port: number;
   try {
     if (typeof options === "string") throw new Error(`${options}\n${USAGE}`);
-    const url = `http://127.0.0.1:${serveFlags(options).addr.port}/flags`;
-    console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
+    port = serveFlags(options).addr.port;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const at = typeof options === "string" ? "" : `cannot use port ${options.port}: `;
     console.error(at + error.message.replace(/ \(os error \d+\).*/s, ""));
-    Deno.exit(at ? 1 : 2);
+    return Deno.exit(at ? 1 : 2);
   }
+  const url = `http://127.0.0.1:${port}/flags`;
+  console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
 }
 
 if (import.meta.main) await main(Deno.args);

@@ -70,7 +70,6 @@ type Fields = Record<string, PropertyDescriptor>;
 export class WorkerPoolExecutor implements AsyncDisposable {
   /** How many workers there may be at once. */
   readonly maxWorkers: number;
-
   readonly #module: string;
   readonly #slots = new Set<Slot>();
   readonly #idle: Slot[] = [];
@@ -204,9 +203,9 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     }();
     fill();
     const close = results.return.bind(results); // not to `finally`, before it has begun
-    results.return = () => {
+    results.return = async (value) => {
       stop();
-      return close();
+      return await close(value);
     };
     return results;
   }
@@ -364,16 +363,17 @@ function cloneError(error: unknown = new RangeError()): unknown {
   return new DOMException("a value is too deep to be cloned", "DataCloneError");
 }
 
-/** The built-in class of errors that is called `name`, Deno's own included. */
+/** The built-in class of errors that is called `name`, and can be had without its constructor. */
 function builtIn(name: string): ErrorConstructor | undefined {
-  const found = Reflect.get(globalThis, name) ?? Reflect.get(Deno.errors, name);
-  return found === Error || found?.prototype instanceof Error ? found : undefined;
+  const found = [globalThis, Deno.errors, WebAssembly].map((room) => Reflect.get(room, name))
+    .find((found) => found === Error || found?.prototype instanceof Error);
+  return found?.prototype instanceof DOMException ? undefined : found;
 }
 
 const OPEN = { writable: true, configurable: true };
 
 function pack(thrown: unknown, depth = 0): Thrown {
-  if (!(thrown instanceof Error) || depth > 9) return { value: thrown };
+  if (!(thrown instanceof Error)) return { value: thrown };
   let type = Object.getPrototypeOf(thrown);
   while (builtIn(type.constructor?.name)?.prototype !== type) type = Object.getPrototypeOf(type);
   const own: Fields = {};
@@ -387,8 +387,8 @@ function pack(thrown: unknown, depth = 0): Thrown {
   for (const key of ["name", "message", "stack"] as const) {
     own[key] = { value: thrown[key], ...OPEN };
   }
-  const cause = thrown.cause instanceof Error ? pack(thrown.cause, depth + 1) : undefined;
-  return { type: type.constructor.name, own, cause };
+  const cause = depth < 9 && thrown.cause instanceof Error && pack(thrown.cause, depth + 1);
+  return { type: type.constructor.name, own, cause: cause || undefined };
 }
 
 /** Puts together what the worker took apart. */
@@ -456,7 +456,7 @@ function serve(module: string, port: MessagePort): void {
     if (ended) return;
     const packed = thrown && pack(thrown.error);
     try {
-      values.forEach(checkCloneable);
+      [...values, thrown?.error].forEach(checkCloneable);
       port.postMessage(packed ? [values, packed] : [values]);
     } catch (error) {
       port.postMessage([[], pack(cloneError(error))]);

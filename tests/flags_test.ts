@@ -74,7 +74,7 @@ for (
     ["an empty body", "", {}, "not a GIF image (empty)"],
     ["a page", "<html>", {}, 'not a GIF image (begins with "<html>")'],
     ["another version", "GIF88a1234567", {}, 'not a GIF image (begins with "GIF88a123")'],
-    ["another format", "\x89PNG\r\n", {}, 'not a GIF image (begins with "Â\x89PNG\\r\\n")'],
+    ["another format", "\x89PNG\r\n", {}, 'not a GIF image (begins with "Â?PNG\\r\\n")'],
     ["the first 3 bytes", "GIF", {}, 'not a GIF image (begins with "GIF")'],
     ["the first 6 bytes", "GIF89a", {}, "connection lost after 6 bytes"],
     [
