@@ -60,8 +60,8 @@ const HELP = `[-aehv] [-l N] [-m N] [-s SITE] [--timeline [FILE]] [CC…]
   -a, --all           every flag the built-in site has (243)
   -e, --every         AA…ZZ, 676 codes
   -l, --limit N       the first N codes
-  -m, --max-req N     workers (at most ${DEFAULTS.threadpool.most}), or fetches in flight;
-                      no effect in flags.ts
+  -m, --max-req N     workers (default: cores + 4, or 3 in flags_futures.ts; at most 128),
+                      or fetches in flight (30); no effect in flags.ts
   -s, --server SITE   LOCAL   the built-in site, after 0.2 to 0.4 s (default)
                       DELAY   the same, after 0.5 to 5 s
                       ERROR   the same, after 0.5 s; a quarter fails

@@ -41,13 +41,12 @@ let hasRaised: (future: Future<unknown>) => boolean;
  *
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
  * import { Future } from "./futures.ts";
  *
  * const { future, resolve } = Future.withResolvers<string>();
- * assertEquals(future.done(), false);
+ * console.log(`${future}`); // <Future #1 state=pending>
  * resolve("BR");
- * assertEquals(await future.result(), "BR");
+ * console.log(await future.result()); // BR
  * ```
  */
 export class Future<T> {
@@ -198,16 +197,15 @@ export class Future<T> {
  * @throws {TypeError} if it is given anything but futures
  * @example
  * ```ts
- * import { assertEquals } from "@std/assert";
  * import { asCompleted, Future } from "./futures.ts";
  *
  * const slow = Future.withResolvers<string>();
  * const quick = Future.withResolvers<string>();
  * setTimeout(() => slow.resolve("slow"), 20);
  * setTimeout(() => quick.resolve("quick"), 10);
- * const order: string[] = [];
- * for await (const future of asCompleted([slow.future, quick.future])) order.push(await future.result());
- * assertEquals(order, ["quick", "slow"]);
+ * for await (const future of asCompleted([slow.future, quick.future])) {
+ *   console.log(await future.result()); // quick, slow
+ * }
  * ```
  */
 export async function* asCompleted<T>(

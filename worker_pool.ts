@@ -87,8 +87,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    */
   constructor(module: string | URL, options: { maxWorkers?: number } = {}) {
     const { maxWorkers = navigator.hardwareConcurrency } = options;
-    if (!URL.canParse(module)) {
-      throw new TypeError(`module: expected an absolute URL like import.meta.url, got ${module}`);
+    if (!URL.canParse(module) || `${module}` === import.meta.url) {
+      throw new TypeError(`module: expected an absolute URL, and no bundle, got ${module}`);
     }
     // A worker is read from its file: without the permission, this fails once, and not in each.
     if (import.meta.url.startsWith("file:")) Deno.statSync(new URL(import.meta.url));

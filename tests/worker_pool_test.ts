@@ -81,7 +81,15 @@ test("an option or a module that makes no sense is refused at the call, which sa
     }
   }
   assertThrows(() => newPool().map(tasks.echo, [], { timeout: NaN }), RangeError);
-  for (const module of ["./tasks.ts", "tasks.ts", "/tasks.ts", ""]) {
+  for (
+    const module of [
+      "./tasks.ts",
+      "tasks.ts",
+      "/tasks.ts",
+      "",
+      import.meta.resolve("../worker_pool.ts"),
+    ]
+  ) {
     assertThrows(() => new WorkerPoolExecutor(module), TypeError, "absolute URL");
   }
 }, POOL);
