@@ -49,6 +49,7 @@ export const DEFAULTS = {
 export const POP20_CC: readonly string[] =
   "CN IN US ID BR PK NG BD RU KR MX PH VN ET EG DE IR TR CD FR".split(" ");
 
+const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 /** Where the images go, below the current directory, and how their names begin until they are whole. */
 export const DEST_DIR = "downloaded";
 export const UNFINISHED = `.unfinished-${Deno.pid}-`;
@@ -79,7 +80,6 @@ export interface Options {
   all: boolean;
   limit: number | undefined;
   maxReq: number | undefined;
-  /** A label in capitals, or a URL. */
   server: string;
   verbose: boolean;
   timeline: TimelineOption;
@@ -118,8 +118,6 @@ export function parseOptions(args: readonly string[]): Options {
   };
 }
 
-const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
-
 /** A label in upper case, or a URL. */
 function server(value: unknown = "LOCAL"): string {
   const label = `${value}`.toUpperCase();
@@ -127,8 +125,8 @@ function server(value: unknown = "LOCAL"): string {
   if (/^https?:\/\/[^\s?#]+$/i.test(`${value}`) && URL.canParse(`${value}`)) {
     return `${value}`.replace(/\/+$/, "");
   }
-  const shown = `${value || "nothing"}`.replace(/\/\/.*@/, "//"); // without its password
-  throw new Error(`--server: expected LOCAL, DELAY, ERROR, REMOTE or an http URL, got ${shown}`);
+  const labels = "LOCAL, DELAY, ERROR, REMOTE";
+  throw new Error(`--server: expected ${labels} or an http URL, got ${value || "nothing"}`);
 }
 
 /** The number that `text` is; an option or an argument of that name must be one. */
@@ -143,7 +141,8 @@ export type Setup = Options & { flags: Flag[]; what: string };
 /** Reads the options, makes the directory, starts the site; or exits and says why. */
 export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise<Setup> {
   const usage = `usage: ${programName()} ${HELP}`;
-  const withUsage = (why: string) => `${why}\n${usage.split("\n")[0]}`;
+  const noSecret = (why: string) => why.replace(/(got|option:) [^]*@/, "$1 …@");
+  const withUsage = (why: string) => `${noSecret(why)}\n${usage.split("\n")[0]}`;
   const options = orExit(() => parseOptions(Deno.args), withUsage, 2);
   if (options.help) {
     print(`${usage}\n`);
@@ -151,6 +150,7 @@ export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise
   }
   const cannot = (why: string) => `cannot make the directory ${DEST_DIR}: ${why}`;
   orExit(() => Deno.mkdirSync(DEST_DIR, { recursive: true }), cannot);
+  orExit(() => Deno.statSync(DEST_DIR)); // to be able to see what is unfinished
   addEventListener("unload", removeUnfinished);
   orExit(() => checkTimeline(options.timeline));
   const site = await openSite(options.server);
@@ -239,10 +239,9 @@ export function finish(setup: Setup, outcomes: Outcome[], charts: Chart[], code?
   const { all, codes, timeline } = setup;
   const isGuess = (cc: string) => (all || codes.length > 0) && !codes.includes(cc);
   const lines = outcomes.flatMap((outcome) => {
-    const { cc, status } = outcome;
-    return status === "ok" || (status === "not found" && isGuess(cc))
-      ? []
-      : `${cc}: ${outcome.line}`;
+    if (outcome.status === "ok") return [];
+    const isNoError = outcome.status === "not found" && isGuess(outcome.cc);
+    return isNoError ? [] : `${outcome.cc}: ${outcome.line}`;
   }).sort();
   try {
     const drawing = showTimeline(charts, timeline);
@@ -275,12 +274,14 @@ function removeUnfinished(): void {
 
 /** Writes to stdout at once. Where nobody reads it any more the program ends quietly. */
 export function print(text: string): void {
-  let rest = new TextEncoder().encode(text);
-  try {
-    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
-    fail(`cannot write to stdout: ${reason(error)}`);
+  for (let rest = new TextEncoder().encode(text); rest.length > 0;) {
+    try {
+      rest = rest.subarray(Deno.stdout.writeSync(rest));
+    } catch (error) {
+      if (error instanceof Deno.errors.WouldBlock) continue;
+      if (error instanceof Deno.errors.BrokenPipe) Deno.exit(141);
+      fail(`cannot write to stdout: ${reason(error)}`);
+    }
   }
 }
 
@@ -312,7 +313,6 @@ export const plural = (count: number, noun: string): string =>
 export const clock = (): number => performance.timeOrigin + performance.now();
 
 const programName = (): string => Deno.mainModule.replace(/.*\//, "");
-
 const mayUse = (variable: string): boolean =>
   Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 

@@ -113,20 +113,21 @@ async function parse(args: string[]): Promise<SiteOptions | string> {
 }
 
 async function main(args: string[]): Promise<void> {
-  if (args.includes("--help") || args.includes("-h")) return console.log(HELP);
   const options = await parse(args);
-  let port: number;
+  let site: ReturnType<typeof serveFlags> | undefined;
   try {
+    if (args.includes("--help") || args.includes("-h")) return console.log(HELP);
     if (typeof options === "string") throw new Error(`${options}\n${USAGE}`);
-    port = serveFlags(options).addr.port;
+    site = serveFlags(options);
+    const url = `http://127.0.0.1:${site.addr.port}/flags`;
+    console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const at = typeof options === "string" ? "" : `cannot use port ${options.port}: `;
-    console.error(at + error.message.replace(/ \(os error \d+\).*/s, ""));
-    return Deno.exit(at ? 1 : 2);
+    const at = typeof options === "string" || site ? "" : `cannot use port ${options.port}: `;
+    console.error(
+      `${at}${error instanceof Error ? error.message : error}`.replace(/ \(os error.*/s, ""),
+    );
+    Deno.exit(typeof options === "string" ? 2 : 1);
   }
-  const url = `http://127.0.0.1:${port}/flags`;
-  console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
 }
 
 if (import.meta.main) await main(Deno.args);

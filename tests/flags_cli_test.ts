@@ -105,7 +105,7 @@ for (
     [["-s", "MOON"], `${SERVER} MOON`],
     [["-s", ""], `${SERVER} nothing`],
     [["-s"], `${SERVER} nothing`],
-    [["-s", "ftp://user:secret@x"], `${SERVER} ftp://x`],
+    [["-s", "ftp://x"], `${SERVER} ftp://x`],
     [["-s", "httpx://x"], `${SERVER} httpx://x`],
     [["-s", "http://"], `${SERVER} http://`],
     [["-s", "http://x/a b"], `${SERVER} http://x/a b`],
