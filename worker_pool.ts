@@ -379,6 +379,7 @@ function pack(thrown: unknown, depth = 0): Thrown {
   const own: Fields = {};
   for (const [key, field] of Object.entries(Object.getOwnPropertyDescriptors(thrown))) {
     try {
+      checkCloneable(field.value);
       own[key] = structuredClone(field);
     } catch {
       // What cannot be cloned stays behind.
@@ -412,10 +413,8 @@ let checkTask = (): void => {};
 function serve(module: string, port: MessagePort): void {
   const [close, exit] = [self.close, Deno.exit];
   let exports: Record<string, unknown> | undefined;
-  let task: string | undefined;
-  let last = "";
+  let [task, last, ended] = [undefined as string | undefined, "", false];
   let values: unknown[] = [];
-  let ended = false;
   /** For what the task before left behind: by then it is known that a promise was rejected. */
   let turn: Promise<void> | undefined;
 
@@ -426,6 +425,7 @@ function serve(module: string, port: MessagePort): void {
     if (how === "idle") reason = `an error escaped when ${last} had ended: ${reason}`;
     let reply: Reply;
     try {
+      values.forEach(checkCloneable);
       reply = structuredClone([how === "crashed" ? values : [], error && pack(error.error)]);
     } catch {
       reply = [[], error && { value: "an error that cannot be cloned" }];
