@@ -13,7 +13,6 @@ declare module "@std/assert" {
   ): asserts actual is T;
   export function assertLess<T>(actual: T, expected: T, msg?: string): void;
   export function assertMatch(actual: string, expected: RegExp, msg?: string): void;
-  export function assertNotStrictEquals<T>(actual: T, expected: T, msg?: string): void;
   export function assertRejects<E extends Error = Error>(
     fn: () => PromiseLike<unknown>,
     ErrorClass?: ErrorClass<E>,
@@ -37,7 +36,6 @@ declare module "@std/cli/parse-args" {
     boolean?: string[];
     string?: string[];
     alias?: Record<string, string>;
-    stopEarly?: boolean;
     unknown?: (arg: string, key?: string, value?: unknown) => unknown;
   }
   export function parseArgs(
@@ -47,7 +45,6 @@ declare module "@std/cli/parse-args" {
 }
 
 declare module "@std/path" {
-  export function basename(path: string | URL, suffix?: string): string;
   export function fromFileUrl(url: string | URL): string;
   export function join(path: string | URL, ...paths: string[]): string;
 }

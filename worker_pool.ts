@@ -482,7 +482,7 @@ function serve(module: string, port: MessagePort): void {
   });
   checkTask = () => {
     if (task !== undefined && depth < 3) return; // else a main() that began late goes on and on
-    const advice = "what starts tasks must stand under `if (import.meta.main)`";
+    const advice = "what starts tasks must stand under `if (import.meta.main)`; pools nest 3 deep";
     if (!last) end(`a worker has loaded the program again: ${advice}`, undefined, "unguarded");
     throw new Error(advice);
   };
