@@ -1,6 +1,6 @@
 /**
- * Runs the three downloaders on the same site, one after the other, and compares them: in a table, and
- * in a picture of who waited for whom, on one scale.
+ * Runs the three downloaders against the same site, one after another. Shows the results in a table
+ * and in timelines that are drawn to the same scale.
  *
  * ```console
  * $ deno run -A compare.ts
@@ -8,25 +8,15 @@
  *
  * @module
  */
-import {
-  clock,
-  DEFAULTS,
-  fail,
-  finish,
-  onSignal,
-  type Outcome,
-  plural,
-  print,
-  reason,
-  setUp,
-  spansOf,
-} from "./flags_cli.ts";
+import { clock, type Outcome } from "./common/flag.ts";
+import { DEFAULTS, finish, setUp, spansOf } from "./common/run.ts";
+import { fail, onSignal, plural, print, reason } from "./common/terminal.ts";
 import { downloadMany as sequential } from "./flags.ts";
 import { downloadMany as async } from "./flags_async.ts";
 import { downloadMany as threadpool } from "./flags_threadpool.ts";
-import type { Chart, Span } from "./timeline.ts";
+import type { Chart, Span } from "./common/timeline.ts";
 
-/** Seconds if the same downloads had been shared out without a gap. */
+/** Returns the seconds that the same downloads would take if no connection were ever idle. */
 function ideal(spans: Span[], connections: number): number {
   const times = spans.map(({ start, end }) => end - start);
   const total = times.reduce((sum, ms) => sum + ms, 0);
@@ -42,12 +32,12 @@ const outcomes: Outcome[] = [];
 let running = "";
 onSignal((code) => fail(`${running} was cut short: nothing to compare`, code));
 let slowest: number | undefined;
-print("program              connections  seconds  times faster  ideal s\n");
+print("program              connections  seconds      speed-up  ideal s\n");
 for (
   const [program, downloadMany, wanted] of [
     ["flags.ts", sequential, 1],
-    ["flags_threadpool.ts", threadpool, setup.maxReq ?? DEFAULTS.threadpool.maxReq],
-    ["flags_async.ts", async, setup.maxReq ?? DEFAULTS.async.maxReq],
+    ["flags_threadpool.ts", threadpool, setup.options.maxReq ?? DEFAULTS.threadpool.maxReq],
+    ["flags_async.ts", async, setup.options.maxReq ?? DEFAULTS.async.maxReq],
   ] as const
 ) {
   running = program;
@@ -77,4 +67,5 @@ for (
     spans,
   });
 }
-finish({ ...setup, timeline: setup.timeline || true }, outcomes, charts);
+const options = { ...setup.options, timeline: setup.options.timeline || true };
+finish({ ...setup, options }, outcomes, charts);

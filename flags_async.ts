@@ -1,5 +1,5 @@
 /**
- * Downloads flags with many fetches in flight on one thread: no workers, nothing to share.
+ * Downloads flags with many concurrent fetches on one thread, without workers.
  *
  * ```console
  * $ deno run -A flags_async.ts
@@ -10,8 +10,9 @@
  *
  * @module
  */
-import { DEFAULTS, type Flag, main, type Report } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
+import type { Flag, Report } from "./common/flag.ts";
+import { DEFAULTS, main } from "./common/run.ts";
 
 export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
   const rest = flags.values();

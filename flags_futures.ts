@@ -1,5 +1,6 @@
 /**
- * Downloads five flags with three workers and shows the futures: as they are scheduled, and done.
+ * Downloads five flags with three workers, and shows each future when it is scheduled and when it
+ * is done.
  *
  * ```console
  * $ deno run -A flags_futures.ts
@@ -20,13 +21,15 @@
  *
  * @module
  */
-import { clock, DEST_DIR, main, POP20_CC, print } from "./flags_cli.ts";
-import type { Flag, Outcome, Report } from "./flags_cli.ts";
 import { downloadOne } from "./flags.ts";
-import { asCompleted } from "./futures.ts";
-import { WorkerPoolExecutor } from "./worker_pool.ts";
+import { clock, DEST_DIR, POP20_CC } from "./common/flag.ts";
+import type { Flag, Outcome, Report } from "./common/flag.ts";
+import { main } from "./common/run.ts";
+import { print } from "./common/terminal.ts";
+import { asCompleted } from "./futures/mod.ts";
+import { WorkerPoolExecutor } from "./futures/mod.ts";
 
-/** What the workers run: returns the code of the flag, or throws if it did not arrive. */
+/** Downloads a flag in a worker. Returns the code of the flag, or throws if the download failed. */
 export async function download(flag: Flag): Promise<string> {
   const outcome = await downloadOne(flag);
   if (outcome.status !== "ok") throw new Error(outcome.line, { cause: outcome });

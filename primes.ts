@@ -1,5 +1,5 @@
 /**
- * Work for the cores: telling by trial division whether a number is a prime.
+ * CPU-bound work: tests by trial division whether a number is prime.
  *
  * ```console
  * $ deno run primes.ts
@@ -14,7 +14,7 @@
  * @module
  */
 
-/** The chapter's numbers. Most have no small factor, which takes the longest to find out. */
+/** The chapter's numbers. Most have no small factor, so trial division takes longest on them. */
 export const NUMBERS: readonly bigint[] = [
   2n,
   142702110479723n,
@@ -39,16 +39,17 @@ export const NUMBERS: readonly bigint[] = [
 ];
 
 /**
- * Whether `n` is a prime: trial division, exact for every integer, and in doubles below 2^54.
+ * Returns whether `n` is prime, by trial division. The result is exact for every integer. Below
+ * 2^54, the division uses doubles, which are faster than bigints.
  *
- * @throws {RangeError} if `n` is a number and no safe integer
+ * @throws {RangeError} if `n` is a number but not a safe integer
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(isPrime(9999999999999917n), true);
- * assertEquals(isPrime(9999999999999999n), false); // as a number, it would be 1e16
+ * assertEquals(isPrime(9999999999999999n), false); // as a number, this would round to 1e16
  * assertEquals(isPrime(97), true);
  * ```
  */
@@ -65,7 +66,8 @@ export function isPrime(n: bigint | number): boolean {
   }
 
   const half = Number(n >> 1n);
-  // One more, for Number(n) may be rounded down; d may go further, for it stays below n.
+  // Add 1, because Number(n) may be rounded down. Testing a larger d is harmless, because d stays
+  // below n.
   const last = Math.sqrt(Number(n)) + 1;
   // Of 30 candidates in a row, all but these 8 are multiples of 2, 3 or 5.
   for (let d = 7; d <= last; d += 30) {
@@ -77,31 +79,33 @@ export function isPrime(n: bigint | number): boolean {
 }
 
 /**
- * Whether `d` divides `n`, both odd and `n` below 2^54; `half` is `(n - 1) / 2`.
+ * Returns whether `d` divides `n`. Both are odd, `n` is below 2^54, and `half` is `(n - 1) / 2`.
  *
- * It does exactly when it divides `(n - d) / 2`, which is `x = half - (d - 1) / 2`: a double holds
- * that, for it is below 2^53. And `x / d` comes out whole only if it is: otherwise it is at least
- * `1 / d` away from a whole number, and rounding moves it by `x / d / 2^53` at most, which is less.
+ * `d` divides `n` exactly when `d` divides `x = (n - d) / 2 = half - (d - 1) / 2`. A double
+ * represents `x` exactly, because `x` is below 2^53. The rounded quotient `x / d` is an integer
+ * only if the exact quotient is an integer. Otherwise, the exact quotient differs from every
+ * integer by at least `1 / d`. Rounding changes it by at most `x / d / 2^53`, which is less than
+ * `1 / d`.
  */
 function divides(d: number, half: number): boolean {
   const quotient = (half - (d >> 1)) / d;
   return quotient === Math.floor(quotient);
 }
 
-/** The whole number that `text` is, with underscores or without; an error says what it is instead. */
+/** Parses `text` as an integer, with or without underscores. Throws if `text` is not an integer. */
 export function parseNumber(text: string): bigint {
   if (/^-?\d+(_\d+)*$/.test(text)) return BigInt(text.replaceAll("_", ""));
   throw new Error(`NUMBER: expected a whole number, got ${text || "nothing"}`);
 }
 
 if (import.meta.main) {
-  const { orExit, print } = await import("./flags_cli.ts");
+  const { orExit, print } = await import("./common/terminal.ts");
   const usage = "usage: primes.ts [NUMBER…]";
   if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) {
     print(`${usage}
 
   NUMBER…     whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
-  -h, --help  this
+  -h, --help  show this help
 `);
   } else {
     const given = orExit(() => Deno.args.map(parseNumber), (why) => `${why}\n${usage}`, 2);

@@ -1,5 +1,5 @@
 /**
- * What the cores are for: `executor.map` checks numbers in a pool of workers.
+ * Checks numbers for primality in a pool of workers, with `executor.map`.
  *
  * ```console
  * $ deno task primes 2
@@ -29,22 +29,31 @@
  *
  * @module
  */
-import { onSignal, orExit, plural, print, wholeNumber } from "./flags_cli.ts";
+import { onSignal, orExit, plural, print, wholeNumber } from "./common/terminal.ts";
 import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
-import { checkTimeline, showTimeline, type Timed, timelineOption, withLanes } from "./timeline.ts";
-import { WorkerPoolExecutor } from "./worker_pool.ts";
+import {
+  checkTimeline,
+  showTimeline,
+  type Timed,
+  timelineOption,
+  withLanes,
+} from "./common/timeline.ts";
+import { WorkerPoolExecutor } from "./futures/mod.ts";
 
 const HELP = `usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]
 
-  WORKERS            how many numbers are checked at the same time, up to 1024; default: the cores
+  WORKERS            number of workers, up to 1024; default: the number of cores
   NUMBER…            whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
-  --timeline [FILE]  draw who computed what: here, or into a .svg or .json file
-  -h, --help         this`;
+  --timeline [FILE]  draw a timeline in the terminal, or to an .svg or .json file
+  -h, --help         show this help`;
 
-/** What a worker finds out: `elapsed` is in s, when it began and was done in ms since the epoch. */
+/**
+ * The result of one check. `elapsed` is in seconds. `thread`, the start of the worker, and `end`,
+ * the end of the check, are in milliseconds since the epoch.
+ */
 type PrimeResult = { n: bigint; prime: boolean; elapsed: number; thread: number; end: number };
 
-/** What a worker does with a number: is it a prime, and how long did that take? */
+/** Tests one number in a worker, and measures how long the test takes. */
 export function check(n: bigint): PrimeResult {
   const t0 = performance.now();
   const prime = isPrime(n);
@@ -53,12 +62,14 @@ export function check(n: bigint): PrimeResult {
   return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
 }
 
-/** The options in `args`; an error says what was expected and what came. */
+/** Parses `args`. Throws an error that says what was expected and what was given. */
 function parse(args: string[]) {
   const { timeline, rest } = timelineOption(args);
   const [workers = `${navigator.hardwareConcurrency}`, ...given] = rest;
   const maxWorkers = wholeNumber("WORKERS", workers);
-  if (maxWorkers > 1024) throw new Error(`WORKERS, the first: expected up to 1024, got ${workers}`);
+  if (maxWorkers > 1024) {
+    throw new Error(`WORKERS (the first argument): expected at most 1024, got ${workers}`);
+  }
   const numbers = given.length > 0 ? given.map(parseNumber) : [...NUMBERS];
   return { timeline, maxWorkers, numbers: numbers.sort((a, b) => Number(b - a)) };
 }
@@ -74,7 +85,7 @@ async function main(): Promise<void> {
   const checks: Timed[] = [];
   const t0 = performance.now();
   await using executor = orExit(() => new WorkerPoolExecutor(import.meta.url, { maxWorkers }));
-  // The results come in the order of the numbers, whichever worker is done first.
+  // The results come in the order of the numbers, regardless of which worker finishes first.
   for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
     print(`${`${n}`.padStart(16)}   ${prime ? "P" : " "} ${elapsed.toFixed(6).padStart(9)}s\n`);
     const done = end - performance.timeOrigin - t0;

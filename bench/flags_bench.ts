@@ -12,7 +12,7 @@
  * @module
  */
 import { fromFileUrl, join } from "@std/path";
-import { POP20_CC } from "../flags_cli.ts";
+import { POP20_CC } from "../common/flag.ts";
 import { flagCodes } from "../flags_server.ts";
 import { has, machine, median, spread, table, timed } from "./bench.ts";
 

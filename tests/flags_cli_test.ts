@@ -1,15 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  DEFAULTS,
-  type Options,
-  type Outcome,
-  parseOptions,
-  plural,
-  POP20_CC,
-  reason,
-  spansOf,
-  wholeNumber,
-} from "../flags_cli.ts";
+import { type Outcome, POP20_CC } from "../common/flag.ts";
+import { type Options, parseOptions } from "../common/options.ts";
+import { DEFAULTS, spansOf } from "../common/run.ts";
+import { plural, reason, wholeNumber } from "../common/terminal.ts";
 import { test } from "./testing.ts";
 
 /** What a program does without arguments. */

@@ -7,7 +7,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "@std/path";
-import { DEFAULTS, POP20_CC } from "../flags_cli.ts";
+import { POP20_CC } from "../common/flag.ts";
+import { DEFAULTS } from "../common/run.ts";
 import { serveFlags, type SiteOptions } from "../flags_server.ts";
 import { droppingSite, GIF, hostileSite, ROWS } from "./hostile_site.ts";
 import { commands } from "./readme.ts";

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
-import { downloadOne, getFlag, readGif, saveFlag } from "../flags.ts";
-import { type Flag, type Outcome, POP20_CC, spansOf } from "../flags_cli.ts";
+import { downloadOne, getFlag, saveFlag } from "../flags.ts";
+import { readGif } from "../common/fetch_gif.ts";
+import { type Flag, type Outcome, POP20_CC } from "../common/flag.ts";
+import { spansOf } from "../common/run.ts";
 import { flagCodes, serveFlags } from "../flags_server.ts";
 import { downloadMany } from "../flags_threadpool.ts";
 import { droppingSite, GIF, hostileSite, ROWS } from "./hostile_site.ts";

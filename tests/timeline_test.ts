@@ -9,7 +9,7 @@ import {
   timelineOption,
   traceTimeline,
   withLanes,
-} from "../timeline.ts";
+} from "../common/timeline.ts";
 import { deno, output, type Permission, PROGRAM, TempDir, test } from "./testing.ts";
 
 const FILES: Permission[] = ["read", "write"];
@@ -345,7 +345,7 @@ for (const permissions of [["--allow-write=downloaded"], []]) {
   test(`with ${permissions[0] ?? "no permission"}, the check says what to add`, async () => {
     await using dir = new TempDir();
     const program = join(dir.path, "program.ts");
-    const timeline = import.meta.resolve("../timeline.ts");
+    const timeline = import.meta.resolve("../common/timeline.ts");
     Deno.writeTextFileSync(
       program,
       `import { checkTimeline } from "${timeline}";

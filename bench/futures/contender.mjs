@@ -15,7 +15,7 @@ const here = (file) => new URL(file, import.meta.url).href;
 /** For each contender, what opens a pool of `size` workers. */
 const contenders = {
   async ours() {
-    const { WorkerPoolExecutor } = await import("../../worker_pool.ts");
+    const { WorkerPoolExecutor } = await import("../../futures/mod.ts");
     return (size) => {
       const executor = new WorkerPoolExecutor(here("tasks.mjs"), { maxWorkers: size });
       return {

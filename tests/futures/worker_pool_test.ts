@@ -9,12 +9,18 @@ import {
   assertThrows,
 } from "@std/assert";
 import { join } from "@std/path";
-import { asCompleted, BrokenExecutorError, Future, wait, WorkerCrashError } from "../futures.ts";
-import { WorkerPoolExecutor } from "../worker_pool.ts";
+import {
+  asCompleted,
+  BrokenExecutorError,
+  Future,
+  wait,
+  WorkerCrashError,
+} from "../../futures/mod.ts";
+import { WorkerPoolExecutor } from "../../futures/mod.ts";
 import * as tasks from "./pool_tasks.ts";
 import { shared, sleep } from "./pool_tasks.ts";
-import * as testing from "./testing.ts";
-import { Reports, TempDir, test } from "./testing.ts";
+import * as testing from "../testing.ts";
+import { Reports, TempDir, test } from "../testing.ts";
 
 const POOL = { needs: ["read" as const] };
 const url = import.meta.resolve("./pool_tasks.ts");
@@ -81,7 +87,7 @@ test("an option or a module that makes no sense is refused at the call, which sa
     }
   }
   assertThrows(() => newPool().map(tasks.echo, [], { timeout: NaN }), RangeError);
-  const bundled = import.meta.resolve("../worker_pool.ts");
+  const bundled = import.meta.resolve("../../futures/mod.ts");
   for (const module of ["./tasks.ts", "tasks.ts", "/tasks.ts", "", bundled]) {
     assertThrows(() => new WorkerPoolExecutor(module), TypeError, "absolute URL");
   }
@@ -182,7 +188,7 @@ test("what has ended keeps its outcome and nothing of its arguments", async () =
     return { all: [...ended, ...refused], map: executor.map(tasks.step, items) };
   };
   const { all, map } = submit();
-  await wait<unknown>(all);
+  await wait(all);
   for (let round = 0; freed < 475 && round < 2000; round++) {
     range(50_000);
     await sleep();
@@ -557,8 +563,10 @@ test("a task may open a pool of its own", async () => {
 /** Runs a program beside copies of the two files. */
 async function run(source: string, allow = ["--allow-read"]): Promise<testing.Ended> {
   await using dir = new TempDir();
-  for (const name of ["futures.ts", "worker_pool.ts"]) {
-    Deno.copyFileSync(join(testing.ROOT, name), join(dir.path, name));
+  const futures = join(testing.ROOT, "futures");
+  Deno.mkdirSync(join(dir.path, "futures"));
+  for (const { name } of Deno.readDirSync(futures)) {
+    Deno.copyFileSync(join(futures, name), join(dir.path, "futures", name));
   }
   Deno.writeTextFileSync(join(dir.path, "main.ts"), source);
   const args = ["run", "--no-prompt", "--no-lock", "--quiet", ...allow, "main.ts"];
@@ -567,10 +575,12 @@ async function run(source: string, allow = ["--allow-read"]): Promise<testing.En
 
 const programs: Record<string, () => Promise<void>> = {
   async "the examples print what their comments say"() {
-    const source = await Deno.readTextFile(join(testing.ROOT, "worker_pool.ts"));
+    const source = await Deno.readTextFile(join(testing.ROOT, "futures/worker_pool.ts"));
     for (const example of source.match(/(?<=```ts\n)[^`]*(?=```)/g) ?? [""]) {
       const said = example.match(/(?<=console\.log\(.*\/\/ ).*/)?.[0].replaceAll(", ", "\n");
-      const ended = await run(example.replaceAll(/^ *\* ?/gm, ""));
+      const ended = await run(
+        example.replaceAll(/^ *\* ?/gm, "").replaceAll("./mod.ts", "./futures/mod.ts"),
+      );
       assertEquals(ended, { code: 0, stdout: `${said}\n`, stderr: "" });
     }
   },

@@ -13,9 +13,9 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import * as futures from "../futures.ts";
-import { asCompleted, CancelledError, Future, InvalidStateError, wait } from "../futures.ts";
-import { Reports, test } from "./testing.ts";
+import * as futures from "../../futures/mod.ts";
+import { asCompleted, CancelledError, Future, InvalidStateError, wait } from "../../futures/mod.ts";
+import { Reports, test } from "../testing.ts";
 
 const { TimeoutError } = futures;
 

@@ -1,7 +1,7 @@
 /** The tasks, modules and programs that `worker_pool_test.ts` gives to workers. */
 
 import process from "node:process";
-import { WorkerPoolExecutor } from "../worker_pool.ts";
+import { WorkerPoolExecutor } from "../../futures/mod.ts";
 
 const id = crypto.randomUUID();
 const never = new Promise<never>(() => {});
@@ -251,7 +251,7 @@ export const unloadable: Record<string, [module: string, cause: string]> = {
 
 /** How every program begins: it ends, whatever happens. */
 export const prelude = `
-  import { WorkerPoolExecutor } from "./worker_pool.ts";
+  import { WorkerPoolExecutor } from "./futures/mod.ts";
   import * as tasks from "${import.meta.url}";
   export const square = (n: number) => n * n;
   export const fail = () => {

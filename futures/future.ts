@@ -1,0 +1,339 @@
+/**
+ * Futures, modeled on Python's `concurrent.futures`. An executor, such as the pool in
+ * `worker_pool.ts`, creates a future. The program reads the future's result. All times are in
+ * milliseconds.
+ *
+ * @module
+ */
+
+import { callAfter, checkTimeout } from "./options.ts";
+import { Queue } from "./queue.ts";
+
+/**
+ * The state of a `Future`. A future starts as `"pending"`, may become `"running"`, and ends as
+ * `"cancelled"` or `"finished"`. It never returns to an earlier state.
+ */
+export type FutureState = "pending" | "running" | "cancelled" | "finished";
+
+/** Options of the methods and functions that wait for futures. */
+export interface TimeoutOptions {
+  /**
+   * The maximum time to wait, in milliseconds. With 0, checks once without waiting. Default: no
+   * limit. A value of 2^31 (about 25 days) or more also means no limit.
+   */
+  timeout?: number;
+}
+
+/** Thrown by `result()` and `exception()` if the future was cancelled. */
+export class CancelledError extends Error {}
+/** Thrown if the `timeout` passes before the futures are done. */
+export class TimeoutError extends Error {}
+/** Thrown by `start`, `resolve` and `reject` if the future's state does not allow the call. */
+export class InvalidStateError extends Error {}
+/**
+ * Thrown if the worker that ran a task died or was terminated. `cause` is the error that killed the
+ * worker, if there was one. If a worker dies, the pool keeps running.
+ */
+export class WorkerCrashError extends Error {}
+/**
+ * Thrown if the pool cannot run tasks because its module failed to load. `cause` is the error from
+ * loading the module, if there was one.
+ */
+export class BrokenExecutorError extends Error {}
+
+const errors = [CancelledError, TimeoutError, InvalidStateError, WorkerCrashError];
+for (const type of [...errors, BrokenExecutorError]) type.prototype.name = type.name;
+
+type Outcome<T> = { how: "returned"; value: T } | { how: "raised"; value: unknown };
+
+// These functions give the rest of this file access to the private fields of a future. The static
+// block of `Future` sets them.
+let whenDone: <F extends Future<unknown>>(future: F, fn: (future: F) => void) => void;
+let forget: <F extends Future<unknown>>(future: F, fn: (future: F) => void) => void;
+let hasRaised: (future: Future<unknown>) => boolean;
+
+/**
+ * The outcome of a task that may not have finished or even started. A future is not thenable. To
+ * read the result, use `await future.result()`. An error that nobody reads stays in the future and
+ * never becomes an unhandled rejection.
+ *
+ * @example
+ * ```ts
+ * import { Future } from "./mod.ts";
+ *
+ * const { future, resolve } = Future.withResolvers<string>();
+ * console.log(`${future}`); // <Future #1 state=pending>
+ * resolve("BR");
+ * console.log(await future.result()); // BR
+ * ```
+ */
+export class Future<T> {
+  static #count = 0;
+
+  readonly #id = ++Future.#count;
+  readonly #callbacks = new Set<(future: never) => void>();
+  #state: FutureState = "pending";
+  #outcome: Outcome<T> | undefined;
+
+  static {
+    whenDone = (future, fn) => {
+      if (future.done()) fn(future);
+      else future.#callbacks.add(fn);
+    };
+    forget = (future, fn) => future.#callbacks.delete(fn);
+    hasRaised = (future) => future.#outcome?.how === "raised";
+    // `console.log` shows the result of this function. The compiler option `isolatedDeclarations`
+    // rejects a method that is named by `Symbol.for(…)`, so the function is defined here.
+    Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
+      value: Future.prototype.toString,
+    });
+  }
+
+  private constructor() {}
+
+  /**
+   * Creates a pending future and the functions that control it, for executors and tests. `start`
+   * marks the future as running and returns `true`, or returns `false` if the future was cancelled.
+   * `resolve` and `reject` settle the future. All three functions throw `InvalidStateError` if the
+   * future's state does not allow the call.
+   */
+  static withResolvers<T>(): {
+    future: Future<T>;
+    start(): boolean;
+    resolve(value: T): void;
+    reject(error: unknown): void;
+  } {
+    const future = new Future<T>();
+    return {
+      future,
+      start: () => {
+        if (future.cancelled()) return false;
+        future.#expect("pending");
+        future.#state = "running";
+        return true;
+      },
+      resolve: (value) => future.#settle({ how: "returned", value }),
+      reject: (error) => future.#settle({ how: "raised", value: error }),
+    };
+  }
+
+  /** The state of the future: `"pending"`, `"running"`, `"cancelled"` or `"finished"`. */
+  get state(): FutureState {
+    return this.#state;
+  }
+
+  /**
+   * Cancels the future if it is pending. Returns whether the future is now cancelled. A running or
+   * finished future cannot be cancelled.
+   */
+  cancel(): boolean {
+    if (this.#state === "pending") this.#end("cancelled");
+    return this.cancelled();
+  }
+
+  /** Returns whether the future was cancelled. */
+  cancelled(): boolean {
+    return this.#state === "cancelled";
+  }
+
+  /** Returns whether the task has been started and has not finished. */
+  running(): boolean {
+    return this.#state === "running";
+  }
+
+  /** Returns whether the future is cancelled or finished. */
+  done(): boolean {
+    return this.cancelled() || this.#state === "finished";
+  }
+
+  /**
+   * Resolves to the value that the task returned. Rejects with what the task threw (the same object
+   * at every call), with `CancelledError` if the future was cancelled, or with `TimeoutError` if
+   * `timeout` ms pass first. Rejects with a `RangeError` if `timeout` is `NaN`.
+   */
+  result(options: TimeoutOptions = {}): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { timeout = Infinity } = options;
+      checkTimeout(timeout);
+      let timer: ReturnType<typeof callAfter> = undefined;
+      const settle = () => {
+        clearTimeout(timer);
+        if (!this.#outcome) reject(new CancelledError(`cancelled: ${this}`));
+        else if (this.#outcome.how === "raised") reject(this.#outcome.value);
+        else resolve(this.#outcome.value);
+      };
+      whenDone(this, settle);
+      if (this.done()) return;
+      timer = callAfter(timeout, () => {
+        forget(this, settle);
+        reject(new TimeoutError(`not done within ${timeout} ms: ${this}`));
+      });
+    });
+  }
+
+  /**
+   * Resolves to what the task threw, or to `undefined` if the task returned. Rejects with
+   * `CancelledError` or `TimeoutError` in the same cases as `result()`.
+   */
+  async exception(options?: TimeoutOptions): Promise<unknown> {
+    try {
+      await this.result(options);
+      return undefined;
+    } catch (error) {
+      if (this.#outcome?.how === "raised") return this.#outcome.value;
+      throw error;
+    }
+  }
+
+  /**
+   * Calls `fn` with the future when the future is done, or immediately if it is already done. If
+   * `fn` throws, logs the error with `console.error`.
+   */
+  addDoneCallback(fn: (future: Future<T>) => void): void {
+    whenDone(this, (future) => {
+      try {
+        fn(future);
+      } catch (error) {
+        console.error(`a callback of ${future} threw`, error);
+      }
+    });
+  }
+
+  /**
+   * Returns a text such as `<Future #7 state=pending>`. For a finished future, the text includes
+   * the type of the value that the task returned or threw.
+   */
+  toString(): string {
+    const how = this.#outcome ? ` ${this.#outcome.how} ${typeName(this.#outcome.value)}` : "";
+    return `<Future #${this.#id} state=${this.#state}${how}>`;
+  }
+
+  /**
+   * Returns the name by which the pool recognizes a future. The pool rejects a future as an
+   * argument or a result, because the future would arrive as `{}`.
+   */
+  get [Symbol.toStringTag](): string {
+    return "Future";
+  }
+
+  #expect(...states: FutureState[]): void {
+    if (!states.includes(this.#state)) throw new InvalidStateError(`${this.#state}: ${this}`);
+  }
+
+  #settle(outcome: Outcome<T>): void {
+    this.#expect("pending", "running");
+    this.#outcome = outcome;
+    this.#end("finished");
+  }
+
+  #end(state: "cancelled" | "finished"): void {
+    this.#state = state;
+    for (const callback of this.#callbacks) callback(this as never);
+    this.#callbacks.clear();
+  }
+}
+
+/**
+ * Yields each future once, when it is finished or cancelled. Yields the futures that are already
+ * done first, and then the others in the order of completion.
+ *
+ * @throws {TypeError} if `futures` contains anything but futures
+ * @throws {RangeError} if `timeout` is `NaN`
+ * @throws {TimeoutError} if futures are still unfinished `timeout` ms after the first `next()`. The
+ * message says how many futures are unfinished.
+ * @example
+ * ```ts
+ * import { asCompleted, Future } from "./mod.ts";
+ *
+ * const slow = Future.withResolvers<string>();
+ * const quick = Future.withResolvers<string>();
+ * setTimeout(() => slow.resolve("slow"), 20);
+ * setTimeout(() => quick.resolve("quick"), 10);
+ * for await (const future of asCompleted([slow.future, quick.future])) {
+ *   console.log(await future.result()); // quick, slow
+ * }
+ * ```
+ */
+export async function* asCompleted<F extends Future<unknown>>(
+  futures: Iterable<F>,
+  options: TimeoutOptions = {},
+): AsyncIterableIterator<F> {
+  const { timeout = Infinity } = options;
+  checkTimeout(timeout);
+  const deadline = performance.now() + timeout;
+  const pending = new Set(futures);
+  const total = pending.size;
+  const ready = new Queue<F>();
+  let notify = () => {};
+  const arrive = (future: F) => {
+    pending.delete(future);
+    ready.push(future);
+    notify();
+  };
+  for (const future of pending) {
+    if (!(future instanceof Future)) throw new TypeError(`expected a future, got ${future}`);
+  }
+  try {
+    for (const future of pending) whenDone(future, arrive);
+    while (ready.size + pending.size > 0) {
+      if (ready.size === 0) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        notify = resolve;
+        const timer = callAfter(deadline - performance.now(), resolve);
+        await promise;
+        clearTimeout(timer);
+      }
+      const future = ready.shift();
+      if (!future) throw new TimeoutError(`${pending.size} (of ${total}) futures unfinished`);
+      yield future;
+    }
+  } finally {
+    for (const future of pending) forget(future, arrive);
+  }
+}
+
+/** Options of `wait`. */
+export interface WaitOptions extends TimeoutOptions {
+  /**
+   * When to stop waiting. `"FIRST_EXCEPTION"` waits for all futures if none of them fails. Default:
+   * `"ALL_COMPLETED"`.
+   */
+  returnWhen?: "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION";
+}
+
+/**
+ * Waits until the futures are finished or cancelled as `returnWhen` requires, or until `timeout` ms
+ * have passed. Resolves to two sets: `done` has the futures that are finished or cancelled, and
+ * `notDone` has the others. A timeout is not an error.
+ *
+ * @throws {RangeError} if `returnWhen` is not one of the three values, or if `timeout` is `NaN`
+ * @throws {TypeError} if `futures` contains anything but futures
+ */
+export async function wait<F extends Future<unknown>>(
+  futures: Iterable<F>,
+  options: WaitOptions = {},
+): Promise<{ done: Set<F>; notDone: Set<F> }> {
+  const { returnWhen = "ALL_COMPLETED" } = options;
+  if (!["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"].includes(returnWhen)) {
+    throw new RangeError(
+      `returnWhen: expected ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, got ${returnWhen}`,
+    );
+  }
+  const all = new Set(futures);
+  try {
+    for await (const future of asCompleted(all, options)) {
+      if (returnWhen === "FIRST_COMPLETED") break;
+      if (returnWhen === "FIRST_EXCEPTION" && hasRaised(future)) break;
+    }
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+  }
+  const done = new Set([...all].filter((future) => future.done()));
+  return { done, notDone: all.difference(done) };
+}
+
+function typeName(value: unknown): string {
+  if (typeof value !== "object") return typeof value;
+  if (value instanceof Error && Object.hasOwn(value, "name")) return value.name;
+  return value ? value.constructor?.name ?? "Object" : "null";
+}

@@ -1,0 +1,362 @@
+/**
+ * A pool of Web Workers for Deno that runs functions exported by a module, modeled on the executors
+ * of Python's `concurrent.futures`. All times are in milliseconds.
+ *
+ * The pool cannot stop a task that computes forever. `shutdown()` waits for such a task, and only
+ * `Deno.exit()` ends the program. The pool cannot load its module from a bundle. A task can open a
+ * pool of its own, up to 3 levels deep. Such a pool takes 0.5 to 1 s to start.
+ *
+ * @module
+ */
+
+import { sendError, tooDeepError } from "./cloneable.ts";
+import { BrokenExecutorError, Future, WorkerCrashError } from "./future.ts";
+import { type MapOptions, MapResults } from "./map.ts";
+import type { Reply } from "./messages.ts";
+import { checkWholeNumber } from "./options.ts";
+import { PoolWorker } from "./pool_worker.ts";
+import { Queue } from "./queue.ts";
+import type { Outcome, Task } from "./task.ts";
+import { checkMayStartTasks } from "./this_thread.ts";
+import { type PackedThrown, unpackThrown } from "./thrown.ts";
+
+export type { MapOptions };
+
+/** How long a pool without tasks keeps its workers, in milliseconds. */
+const REST_MS = 1000;
+
+/**
+ * A pool of Web Workers. The pool starts a worker when a task finds no worker idle, up to
+ * `maxWorkers`. A worker runs one task at a time. Tasks start in the order of submission. A pool
+ * that has been idle for one second stops its workers, so a program that never calls `shutdown()`
+ * can still exit. Each worker loads the module again. Put code that only the main program should
+ * run under `if (import.meta.main)`.
+ *
+ * @example
+ * ```ts
+ * import { WorkerPoolExecutor } from "./mod.ts";
+ *
+ * export const add = (a: number, b: number): number => a + b;
+ *
+ * if (import.meta.main) {
+ *   await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 2 });
+ *   console.log(await executor.submit(add, 1, 2).result()); // 3
+ * }
+ * ```
+ */
+export class WorkerPoolExecutor implements AsyncDisposable {
+  /** The maximum number of workers. */
+  readonly maxWorkers: number;
+  readonly #module: string;
+  readonly #workers = new Set<PoolWorker>();
+  readonly #idle: PoolWorker[] = [];
+  /** The tasks that no worker has yet. */
+  readonly #queue = new Queue<Task>();
+  /** Set by `shutdown()` and `terminateWorkers()`. Resolves when no worker is left. */
+  #closed: PromiseWithResolvers<void> | undefined;
+  #broken: BrokenExecutorError | undefined;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #isPumping = false;
+
+  /**
+   * Creates a pool whose workers load `module`, which is often `import.meta.url`. `maxWorkers`
+   * defaults to the number of cores.
+   *
+   * @throws {TypeError} if `module` is not an absolute URL, or is a bundle that contains this file
+   * @throws {RangeError} if `maxWorkers` is not a positive integer
+   * @throws {Deno.errors.NotCapable} without permission to read `worker.ts`
+   */
+  constructor(module: string | URL, options: { maxWorkers?: number } = {}) {
+    const isBundle = `${module}` === import.meta.url;
+    if (!URL.canParse(module) || isBundle) {
+      throw new TypeError(
+        `module: expected the absolute URL of an unbundled module, got ${module}`,
+      );
+    }
+    const { maxWorkers = navigator.hardwareConcurrency } = options;
+    checkWholeNumber("maxWorkers", maxWorkers);
+    // Each worker loads `worker.ts`. Without permission to read that file, fail once here and not
+    // in each worker.
+    const workerFile = new URL("./worker.ts", import.meta.url);
+    if (workerFile.protocol === "file:") Deno.statSync(workerFile);
+    this.#module = `${module}`;
+    this.maxWorkers = maxWorkers;
+  }
+
+  /**
+   * Runs `fn(...args)` in a worker as soon as a worker is free. Arguments and results are cloned.
+   * For an `AbortSignal` argument, the task receives a signal of its own that aborts when the
+   * caller's signal aborts.
+   *
+   * The future fails with:
+   * - what the task throws (an error of a custom class arrives as an instance of the built-in class
+   *   that the custom class extends);
+   * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
+   *   name;
+   * - a `DataCloneError` if an argument or the result cannot be cloned (a URL, Headers, Request or
+   *   Response nested inside a value is not noticed);
+   * - a `WorkerCrashError` if the worker dies or is terminated;
+   * - a `BrokenExecutorError` if the module fails to load.
+   *
+   * @throws {Error} after `shutdown()` or `terminateWorkers()`, and in a worker if the caller is
+   * not a running task or if pools are already nested 3 deep
+   * @throws {BrokenExecutorError} if the module has failed to load
+   */
+  submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
+    const { future, start, resolve, reject } = Future.withResolvers<Awaited<R>>();
+    const finish = ({ values, failure }: Outcome) => {
+      if (failure) reject(failure.error);
+      else resolve(values[0] as Awaited<R>);
+    };
+    this.#add({ fn, isChunk: false, items: args, future, start, finish });
+    return future;
+  }
+
+  /**
+   * Submits `fn(item)` for every item and yields the results. Submits the items immediately, not at
+   * the first `next()`. With `bufferSize`, submits the rest of the items only as results are
+   * yielded. If an item fails, the results before the item are yielded, and then the error of the
+   * item is thrown. If an item or a result cannot be cloned, the whole chunk fails. An error, or
+   * leaving the loop early, cancels the tasks that have not started. `map` also throws whatever
+   * `submit` throws.
+   *
+   * @throws {TypeError} if `items` is not iterable
+   * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer, or if `timeout`
+   * is `NaN`
+   * @throws {TimeoutError} from `next()`, if `timeout` ms have passed and the next result is not
+   * done
+   *
+   * @example
+   * ```ts
+   * import { WorkerPoolExecutor } from "./mod.ts";
+   *
+   * export const square = (n: number): number => n * n;
+   *
+   * if (import.meta.main) {
+   *   await using executor = new WorkerPoolExecutor(import.meta.url);
+   *   for await (const n of executor.map(square, [3, 1, 2])) console.log(n); // 9, 1, 4
+   * }
+   * ```
+   */
+  map<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<T>,
+    options: MapOptions = {},
+  ): AsyncIterableIterator<Awaited<R>> {
+    this.#checkOpen();
+    return new MapResults(items, options, (chunk) => this.#submitChunk(fn, chunk));
+  }
+
+  /**
+   * Waits for the submitted tasks to finish, then stops the workers and resolves. With
+   * `cancelFutures`, cancels the tasks that have not started. With `wait: false`, resolves
+   * immediately, and the tasks finish in the background.
+   */
+  async shutdown(options: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
+    const { wait = true, cancelFutures = false } = options;
+    this.#closed ??= Promise.withResolvers();
+    if (cancelFutures) {
+      for (const task of this.#queue.drain()) task.future.cancel();
+    }
+    this.#pump();
+    if (wait) await this.#closed.promise;
+  }
+
+  /**
+   * Shuts down without waiting for tasks. Cancels the pending tasks, and fails the running tasks
+   * with `WorkerCrashError`. A task that computes without awaiting keeps its thread.
+   */
+  async terminateWorkers(): Promise<void> {
+    this.#closed ??= Promise.withResolvers();
+    const running = this.#closeWorkers();
+    for (const task of this.#queue.drain()) task.future.cancel();
+    for (const task of running) {
+      const error = new WorkerCrashError(
+        `${task.fn.name} lost its worker: terminateWorkers() was called`,
+      );
+      task.finish({ values: [], failure: { error } });
+    }
+    this.#pump();
+    await this.#closed.promise;
+  }
+
+  /**
+   * Returns the name by which a pool recognizes an executor. The pool rejects an executor as an
+   * argument or a result, because the executor would arrive as `{}`.
+   */
+  get [Symbol.toStringTag](): string {
+    return "WorkerPoolExecutor";
+  }
+
+  /** Calls `shutdown()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  #submitChunk<T>(fn: (item: T) => unknown, chunk: T[]): Future<Outcome> {
+    const { future, start, resolve } = Future.withResolvers<Outcome>();
+    this.#add({ fn, isChunk: true, items: chunk, future, start, finish: resolve });
+    return future;
+  }
+
+  #checkOpen(): void {
+    checkMayStartTasks();
+    if (this.#broken) throw this.#broken;
+    if (this.#closed) throw new Error("cannot schedule new futures after shutdown");
+  }
+
+  #add(task: Task): void {
+    this.#checkOpen();
+    task.future.addDoneCallback(() => {
+      task.items = [];
+    });
+    this.#queue.push(task);
+    this.#pump();
+  }
+
+  /** Starts the tasks that can start, and stops the workers if there are no tasks. */
+  #pump(): void {
+    // A callback of a task that could not be sent may call this method again. The outer call
+    // continues.
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      this.#startTasks();
+      this.#restWorkers();
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  /** Sends queued tasks to idle workers, and to new workers up to `maxWorkers`. */
+  #startTasks(): void {
+    while (this.#idle.length > 0 || this.#workers.size < this.maxWorkers) {
+      const task = this.#queue.shift();
+      if (!task) return;
+      if (task.start()) this.#send(task);
+    }
+  }
+
+  /** If all workers are idle, stops them after `REST_MS`, or immediately after a shutdown. */
+  #restWorkers(): void {
+    clearTimeout(this.#restTimer);
+    const working = this.#workers.size - this.#idle.length;
+    if (working > 0) return;
+    if (this.#workers.size === 0) this.#closed?.resolve();
+    else if (this.#closed) this.#endIdleWorkers();
+    else this.#restTimer = setTimeout(() => this.#endIdleWorkers(), REST_MS);
+  }
+
+  #endIdleWorkers(): void {
+    for (const worker of this.#idle) worker.askToEnd();
+    this.#idle.length = 0; // so that they are not sent another task
+  }
+
+  #send(task: Task): void {
+    const worker = this.#idle.pop() ?? this.#openWorker();
+    try {
+      worker.run(task);
+    } catch (error) {
+      this.#idle.push(worker);
+      task.finish({ values: [], failure: { error: sendError(error) } });
+    }
+  }
+
+  #openWorker(): PoolWorker {
+    const worker = new PoolWorker(this.#module, {
+      onReply: (worker, reply) => this.#receive(worker, reply),
+      onStartError: (message) => this.#break(message),
+    });
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  #closeWorker(worker: PoolWorker): void {
+    this.#workers.delete(worker);
+    const index = this.#idle.indexOf(worker);
+    if (index >= 0) this.#idle.splice(index, 1);
+    worker.close();
+  }
+
+  /** Closes all workers, and returns the tasks that they had. */
+  #closeWorkers(): Task[] {
+    const tasks: Task[] = [];
+    for (const worker of this.#workers) {
+      const task = worker.takeTask();
+      if (task) tasks.push(task);
+      this.#closeWorker(worker);
+    }
+    return tasks;
+  }
+
+  #receive(worker: PoolWorker, reply: Reply): void {
+    switch (reply.kind) {
+      case "broken":
+        this.#break(reply.reason, unpackFailure(reply.thrown)?.error);
+        break;
+      case "unguarded":
+        // A program without the guard may never await a result, so report the error here too.
+        reportError(this.#break(reply.reason));
+        break;
+      case "ended":
+        this.#replaceEnded(worker, reply);
+        break;
+      case "result":
+        this.#idle.push(worker);
+        this.#finishTask(worker, reply);
+        break;
+      case "crashed":
+      case "unreadable":
+        this.#closeWorker(worker);
+        this.#finishTask(worker, reply);
+        break;
+    }
+  }
+
+  #finishTask(worker: PoolWorker, reply: TaskReply): void {
+    const task = worker.takeTask();
+    task?.finish(outcomeOf(task, reply));
+    this.#pump();
+  }
+
+  #replaceEnded(worker: PoolWorker, { thrown, reason }: EndedReply): void {
+    if (thrown) console.error(reason, unpackThrown(thrown));
+    this.#closeWorker(worker);
+    const task = worker.takeTask();
+    if (task) this.#send(task); // the task had been sent, but had not started
+    this.#pump();
+  }
+
+  /** Marks the pool as broken, fails all its tasks, and returns the error that they fail with. */
+  #break(reason: string, cause?: unknown): BrokenExecutorError {
+    const error = new BrokenExecutorError(`cannot load ${this.#module}: ${reason}`, { cause });
+    this.#broken = error;
+    for (const task of [...this.#closeWorkers(), ...this.#queue.drain()]) {
+      if (!task.future.done()) task.finish({ values: [], failure: { error } });
+    }
+    this.#pump();
+    return error;
+  }
+}
+
+type TaskReply = Extract<Reply, { kind: "result" | "crashed" | "unreadable" }>;
+type EndedReply = Extract<Reply, { kind: "ended" }>;
+
+function outcomeOf(task: Task, reply: TaskReply): Outcome {
+  switch (reply.kind) {
+    case "result":
+      return { values: reply.values, failure: unpackFailure(reply.thrown) };
+    case "unreadable":
+      return { values: [], failure: { error: tooDeepError() } };
+    case "crashed": {
+      const message = `${task.fn.name} lost its worker: ${reply.reason}`;
+      const failure = unpackFailure(reply.thrown);
+      const error = new WorkerCrashError(message, failure && { cause: failure.error });
+      return { values: reply.values, failure: { error } };
+    }
+  }
+}
+
+function unpackFailure(thrown: PackedThrown | undefined): { error: unknown } | undefined {
+  return thrown && { error: unpackThrown(thrown) };
+}
