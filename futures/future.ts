@@ -150,7 +150,7 @@ export class Future<T> {
    * at every call), with `CancelledError` if the future was cancelled, or with `TimeoutError` if
    * `timeout` ms pass first. Rejects with a `RangeError` if `timeout` is `NaN`.
    */
-  result(options: TimeoutOptions = {}): Promise<T> {
+  result(options?: TimeoutOptions): Promise<T> {
     return new Promise((resolve, reject) => {
       const timeout = timeoutOf(options);
       let timer: ReturnType<typeof callAfter> = undefined;
@@ -173,7 +173,7 @@ export class Future<T> {
    * Resolves to what the task threw, or to `undefined` if the task returned. Rejects with
    * `CancelledError`, `TimeoutError` or `RangeError` in the same cases as `result()`.
    */
-  async exception(options: TimeoutOptions = {}): Promise<unknown> {
+  async exception(options?: TimeoutOptions): Promise<unknown> {
     timeoutOf(options); // A failed future would otherwise hide the error that `NaN` causes.
     try {
       await this.result(options);
@@ -255,10 +255,13 @@ export class Future<T> {
  */
 export async function* asCompleted<F extends Future<unknown>>(
   futures: Iterable<F>,
-  options: TimeoutOptions = {},
+  options?: TimeoutOptions,
 ): AsyncIterableIterator<F> {
   const deadline = performance.now() + timeoutOf(options);
   const pending = new Set(futures);
+  // A suspended generator keeps its parameters, and with them all futures and their results. (If a
+  // parameter had a default value, this assignment would not help.)
+  futures = [];
   const total = pending.size;
   const ready = new Queue<F>();
   let notify = () => {};
@@ -337,7 +340,7 @@ const MAX_DELAY = 2 ** 31 - 1;
  *
  * @throws {RangeError} if `timeout` is `NaN`
  */
-export function timeoutOf({ timeout = Infinity }: TimeoutOptions): number {
+export function timeoutOf({ timeout = Infinity }: TimeoutOptions = {}): number {
   if (Number.isNaN(timeout)) throw new RangeError("timeout: expected milliseconds, got NaN");
   return timeout > MAX_DELAY ? Infinity : timeout;
 }
