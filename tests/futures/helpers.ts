@@ -110,6 +110,28 @@ export async function assertNotKept(refs: WeakRef<object>[], what: string): Prom
   assert(kept.length === 0, `${kept.length} of ${refs.length} ${what} are still in memory`);
 }
 
+/** Counts the listeners that are attached to the signal. */
+export function countListeners(signal: AbortSignal): { attached: number } {
+  const count = { attached: 0 };
+  const add = signal.addEventListener;
+  const remove = signal.removeEventListener;
+  const listeners = new Set<unknown>();
+  const update = () => {
+    count.attached = listeners.size;
+  };
+  signal.addEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
+    listeners.add(listener);
+    update();
+    add.call(signal, type, listener);
+  };
+  signal.removeEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
+    listeners.delete(listener);
+    update();
+    remove.call(signal, type, listener);
+  };
+  return count;
+}
+
 /** Adds to the time that the program sees, until the end of the block. */
 export class ShiftedClock implements Disposable {
   #shift = 0;

@@ -312,6 +312,32 @@ export async function reasonOf(signal: AbortSignal, started?: Int32Array): Promi
   return signal.reason;
 }
 
+export interface Description {
+  text: string;
+  className: string | undefined;
+  cause: unknown;
+  /** The reason itself. A clone of an error would lose its class. */
+  value: unknown;
+}
+
+export function describe(reason: unknown): Description {
+  const isError = reason instanceof Error;
+  return {
+    text: `${reason}`,
+    className: reason?.constructor.name,
+    cause: isError ? reason.cause : undefined,
+    value: isError ? undefined : reason,
+  };
+}
+
+/** Describes the reason of the signal when it aborts. */
+export async function describeReason(
+  signal: AbortSignal,
+  started?: Int32Array,
+): Promise<Description> {
+  return describe(await reasonOf(signal, started));
+}
+
 /** Returns what the task sees of its signal when it begins. */
 export function look(signal: AbortSignal): { isSignal: boolean; aborted: boolean } {
   return { isSignal: signal instanceof AbortSignal, aborted: signal.aborted };
