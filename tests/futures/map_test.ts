@@ -102,7 +102,7 @@ test("bufferSize limits the results that are in progress or not yet yielded", as
 }, POOL);
 
 test(
-  "map refills the buffer before it yields, so workers run while the loop body runs",
+  "map refills the buffer before it yields, and a worker runs during the loop body",
   async () => {
     await using executor = newPool(1);
     for (const bufferSize of [1, 3]) {
@@ -163,7 +163,7 @@ for (const chunkSize of [1, 10]) {
 }
 
 test(
-  "the timeout of map counts from the call; when it expires, pending tasks are cancelled",
+  "the timeout of map counts from the call, and cancels what has not started",
   async () => {
     for (const { ordered } of orders) {
       await using executor = newPool(1);
@@ -186,7 +186,7 @@ test(
   POOL,
 );
 
-test("a timeout of 2^31 ms or more does not become a limit for a later result of map", async () => {
+test("a timeout of 2^31 ms never becomes a limit for a later result of map", async () => {
   using clock = new ShiftedClock();
   for (const { ordered } of orders) {
     await using executor = newPool(1);
@@ -226,7 +226,7 @@ for (const [when, leave] of Object.entries(leavings)) {
       const gate = shared();
       const count = shared();
       let closed = 0;
-      function* items() {
+      const items = function* () {
         try {
           yield { value: 1 };
           yield { error: "second" };
@@ -235,7 +235,7 @@ for (const [when, leave] of Object.entries(leavings)) {
         } finally {
           closed++;
         }
-      }
+      };
       const map = executor.map(tasks.step, items(), { ordered, bufferSize: 50 });
       await leave(map);
       assertEquals(closed, 1);
@@ -248,7 +248,7 @@ for (const [when, leave] of Object.entries(leavings)) {
 }
 
 test(
-  "the first error is the one that the caller of map sees, even if closing items throws",
+  "the caller of map sees the first error, even if closing items throws",
   async () => {
     await using executor = newPool(1);
     const closing = new Error("from closing");

@@ -58,7 +58,10 @@ export function tick(counts: Int32Array, index = 0): void {
   Atomics.notify(counts, index);
 }
 
-/** Calls `tick` after one turn of the event loop, so that errors left by an earlier task surface first. */
+/**
+ * Calls `tick` after one turn of the event loop, so that errors left by an earlier task surface
+ * first.
+ */
 export async function lateTick(counts: Int32Array, index: number): Promise<void> {
   await sleep();
   tick(counts, index);
@@ -354,7 +357,7 @@ export async function abortedOnes(
   return [first.aborted, n, last.aborted];
 }
 
-/** Waits for the tick without awaiting. Returns whether the signal has aborted then, and a turn later. */
+/** Computes until the tick. Returns whether the signal has aborted then, and a moment later. */
 export async function compute(
   signal: AbortSignal,
   started: Int32Array,

@@ -44,33 +44,29 @@ test("shutdown() lets queued tasks finish, then ends the workers and resolves", 
   await silence(count);
 }, { ...POOL, sanitizeOps: true });
 
-test(
-  "shutdown({ cancelFutures: true }) cancels pending tasks and notifies everyone who waits for them",
-  async () => {
-    const executor = newPool(1);
-    const gate = shared();
-    const held = executor.submit(tasks.step, { gate });
-    const all = range(4).map(() => executor.submit(tasks.step, {}));
-    const maps = orders.flatMap(({ ordered }) => [
-      executor.map(tasks.step, [{}], { ordered }),
-      executor.map(tasks.step, [{}, {}], { ordered, bufferSize: 1 }),
-    ]);
-    const told = [...maps.map((map) => map.next()), all[1]?.result(), all[2]?.exception()];
-    const names = Promise.all(told.map((promise) => promise?.then(() => "", nameOf)));
-    const waited = [Array.fromAsync(asCompleted(all)), wait(all).then(({ done }) => [...done])];
-    await sleep(50);
-    const ended = executor.shutdown({ cancelFutures: true });
-    assertEquals(statesOf([held, ...all]), ["running", ...all.map(() => "cancelled")]);
-    assertEquals(await names, told.map(() => "CancelledError"));
-    assertEquals(await Promise.all(waited), [all, all]);
-    tasks.tick(gate);
-    await ended;
-  },
-  POOL,
-);
+test("cancelFutures cancels pending tasks and notifies everyone who waits for them", async () => {
+  const executor = newPool(1);
+  const gate = shared();
+  const held = executor.submit(tasks.step, { gate });
+  const all = range(4).map(() => executor.submit(tasks.step, {}));
+  const maps = orders.flatMap(({ ordered }) => [
+    executor.map(tasks.step, [{}], { ordered }),
+    executor.map(tasks.step, [{}, {}], { ordered, bufferSize: 1 }),
+  ]);
+  const told = [...maps.map((map) => map.next()), all[1]?.result(), all[2]?.exception()];
+  const names = Promise.all(told.map((promise) => promise?.then(() => "", nameOf)));
+  const waited = [Array.fromAsync(asCompleted(all)), wait(all).then(({ done }) => [...done])];
+  await sleep(50);
+  const ended = executor.shutdown({ cancelFutures: true });
+  assertEquals(statesOf([held, ...all]), ["running", ...all.map(() => "cancelled")]);
+  assertEquals(await names, told.map(() => "CancelledError"));
+  assertEquals(await Promise.all(waited), [all, all]);
+  tasks.tick(gate);
+  await ended;
+}, POOL);
 
 test(
-  "shutdown() may be called again; with wait: false it resolves at once and stops the workers in the background",
+  "shutdown() may be called again, and with wait: false it resolves at once",
   async () => {
     const executor = newPool(1);
     const gate = shared();
@@ -107,7 +103,7 @@ test("submit and map throw after shutdown; a map still yields what it has submit
 }, POOL);
 
 test(
-  "terminateWorkers() cancels pending futures, fails running ones at once, and stops the workers",
+  "terminateWorkers() cancels pending futures and fails running ones at once",
   async () => {
     const executor = newPool(2);
     const count = shared();
@@ -145,7 +141,7 @@ test("terminateWorkers() works while a shutdown() is still waiting", async () =>
 }, POOL);
 
 test(
-  "terminateWorkers() ends a pool without tasks, and workers that have not started",
+  "terminateWorkers() ends idle pools, and workers that have not started",
   async () => {
     await newPool().terminateWorkers();
     const idle = newPool(1);

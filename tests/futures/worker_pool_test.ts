@@ -53,7 +53,7 @@ test("a module that is not an absolute URL is a TypeError", () => {
   }
 }, POOL);
 
-test("a module that is a bundle with the pool is a TypeError, which does not ask for a URL", () => {
+test("a module that is a bundle with the pool is a TypeError that says so", () => {
   const bundle = import.meta.resolve("../../futures/worker_pool.ts");
   for (const module of [bundle, new URL(bundle)]) {
     const { message } = assertThrows(() => new WorkerPoolExecutor(module), TypeError);
@@ -119,35 +119,31 @@ class StartedWorkers implements Disposable {
   }
 }
 
-test(
-  "the event loop runs, and workers deliver results, between the starts of two workers",
-  async () => {
-    await using ready = newPool(1);
+test("timers run and results arrive between the starts of two workers", async () => {
+  await using ready = newPool(1);
+  await ready.submit(tasks.add, 1, 1).result();
+  let ticks = 0;
+  let resultCount = 0;
+  const starts: { ticks: number; resultCount: number }[] = [];
+  using _ = new StartedWorkers(() => starts.push({ ticks, resultCount }));
+  const timer = setInterval(() => ticks++, 0);
+  await using executor = newPool(6);
+  const all = range(12).map((n) => executor.submit(tasks.echo, n));
+  assert(starts.length <= 1, `${starts.length} workers have started when submit returns`);
+  assertEquals(statesOf(all), range(12).map((n) => n < 6 ? "running" : "pending"));
+  while (starts.length < 6) {
     await ready.submit(tasks.add, 1, 1).result();
-    let ticks = 0;
-    let resultCount = 0;
-    const starts: { ticks: number; resultCount: number }[] = [];
-    using _ = new StartedWorkers(() => starts.push({ ticks, resultCount }));
-    const timer = setInterval(() => ticks++, 0);
-    await using executor = newPool(6);
-    const all = range(12).map((n) => executor.submit(tasks.echo, n));
-    assert(starts.length <= 1, `${starts.length} workers have started when submit returns`);
-    assertEquals(statesOf(all), range(12).map((n) => n < 6 ? "running" : "pending"));
-    while (starts.length < 6) {
-      await ready.submit(tasks.add, 1, 1).result();
-      resultCount++;
-    }
-    clearInterval(timer);
-    assertEquals(await results(all), range(12));
-    assertEquals(starts.length, 6);
-    assertEquals(new Set(starts.map(({ ticks }) => ticks)).size, 6, Deno.inspect(starts));
-    assert(starts[5] && starts[5].resultCount > 0, Deno.inspect(starts));
-  },
-  POOL,
-);
+    resultCount++;
+  }
+  clearInterval(timer);
+  assertEquals(await results(all), range(12));
+  assertEquals(starts.length, 6);
+  assertEquals(new Set(starts.map(({ ticks }) => ticks)).size, 6, Deno.inspect(starts));
+  assert(starts[5] && starts[5].resultCount > 0, Deno.inspect(starts));
+}, POOL);
 
 test(
-  "pending tasks can be cancelled and then never run; running tasks cannot be cancelled",
+  "pending tasks can be cancelled and never run; running tasks cannot",
   async () => {
     for (const maxWorkers of [1, 2]) {
       await using executor = newPool(maxWorkers);
@@ -194,7 +190,7 @@ test("a finished or cancelled future keeps its outcome but not its arguments", a
 }, POOL);
 
 test(
-  "in a worker, submit and map throw once the task has ended, and mention import.meta.main",
+  "in a worker, submit and map throw once the task has ended",
   async () => {
     await using executor = newPool(1);
     const errors = shared(2);
