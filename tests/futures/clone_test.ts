@@ -36,7 +36,8 @@ for (const kind of Object.keys(tasks.uncloneable) as tasks.Uncloneable[]) {
       const made = executor.map(tasks.make, [0, 1, 2, kind, 4], { chunkSize });
       assertEquals(await listToError(made), [...range(before), "DataCloneError"]);
     }
-    if (kind === "a list of 2,700 nodes") return; // a worker cannot read further messages after this one
+    // A worker cannot read further messages after this one.
+    if (kind === "a list of 2,700 nodes") return;
     assertEquals(await executor.submit(tasks.workerId).result(), worker);
   }, POOL);
 }
@@ -79,28 +80,24 @@ test("a RangeError thrown by a getter of a value stays the user's own error", as
   assertEquals(thrown.message, "thrown by a getter of the result");
 }, POOL);
 
-test(
-  "done callbacks may submit thousands of tasks that cannot be sent",
-  async () => {
-    for (const maxWorkers of [1, 2]) {
-      await using executor = newPool(maxWorkers);
-      const gate = shared();
-      const held = range(maxWorkers).map(() => executor.submit(tasks.step, { gate }));
-      const all: Future<unknown>[] = [];
-      const submit = () => {
-        const future = executor.submit(tasks.echo<unknown>, () => 1);
-        all.push(future);
-        return future;
-      };
-      for (const _ of range(3000)) submit().addDoneCallback(submit);
-      const check = submitTicks(executor, tasks.tick);
-      tasks.tick(gate);
-      await check();
-      await wait([...held, ...all.slice(0, 3000)]);
-      await wait(all);
-      const endings = await Promise.all(all.map(ending));
-      assertEquals(endings, range(6000).map(() => "DataCloneError"));
-    }
-  },
-  POOL,
-);
+test("done callbacks may submit thousands of tasks that cannot be sent", async () => {
+  for (const maxWorkers of [1, 2]) {
+    await using executor = newPool(maxWorkers);
+    const gate = shared();
+    const held = range(maxWorkers).map(() => executor.submit(tasks.step, { gate }));
+    const all: Future<unknown>[] = [];
+    const submit = () => {
+      const future = executor.submit(tasks.echo<unknown>, () => 1);
+      all.push(future);
+      return future;
+    };
+    for (const _ of range(3000)) submit().addDoneCallback(submit);
+    const check = submitTicks(executor, tasks.tick);
+    tasks.tick(gate);
+    await check();
+    await wait([...held, ...all.slice(0, 3000)]);
+    await wait(all);
+    const endings = await Promise.all(all.map(ending));
+    assertEquals(endings, range(6000).map(() => "DataCloneError"));
+  }
+}, POOL);

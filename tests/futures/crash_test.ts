@@ -58,18 +58,14 @@ test("errors left by the last task are logged before shutdown() resolves", async
   }
 }, POOL);
 
-test(
-  "the WorkerCrashError names the task, and has a cause only if there was an error",
-  async () => {
-    await using executor = newPool(1);
-    for (const kind of ["self.close()", "Deno.exit(3)", "an error thrown from a timer"] as const) {
-      const error = await executor.submit(tasks.crash, kind).exception();
-      assertInstanceOf(error, WorkerCrashError);
-      assertStringIncludes(error.message, "crash");
-      const isError = kind === "an error thrown from a timer";
-      if (!isError) assertStringIncludes(error.message, kind);
-      assertEquals("cause" in error && error.cause !== undefined, isError);
-    }
-  },
-  POOL,
-);
+test("a WorkerCrashError names its task, and has a cause only if there was an error", async () => {
+  await using executor = newPool(1);
+  for (const kind of ["self.close()", "Deno.exit(3)", "an error thrown from a timer"] as const) {
+    const error = await executor.submit(tasks.crash, kind).exception();
+    assertInstanceOf(error, WorkerCrashError);
+    assertStringIncludes(error.message, "crash");
+    const isError = kind === "an error thrown from a timer";
+    if (!isError) assertStringIncludes(error.message, kind);
+    assertEquals("cause" in error && error.cause !== undefined, isError);
+  }
+}, POOL);

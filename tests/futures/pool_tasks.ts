@@ -225,6 +225,26 @@ export function fail(kind: Throwable): never {
   throw thrown[kind]();
 }
 
+const unprintable = { toString: null, valueOf: null };
+
+/** Errors that are hard to take apart and to rebuild. */
+export const odd = {
+  "a frozen error": () => Object.freeze(new Error("frozen", { cause: new TypeError("why") })),
+  "a fixed cause": () =>
+    Object.defineProperty(new Error(), "cause", { value: new TypeError("why") }),
+  "a DOMException with odd fields": () =>
+    Object.defineProperty(new DOMException(), "message", { value: unprintable }),
+  "a name that is an object": () => Object.assign(new Error(), { name: unprintable }),
+};
+
+export function failOddly(kind: keyof typeof odd): never {
+  throw odd[kind]();
+}
+
+export function leaveOddly(kind: keyof typeof odd): void {
+  leaveRejection(odd[kind]());
+}
+
 /** How errors arrive: as which built-in class, and with what own fields. */
 export const arriving: [Throwable, type: abstract new (...args: never[]) => Error, own: object][] =
   [

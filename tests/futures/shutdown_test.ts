@@ -65,27 +65,23 @@ test("cancelFutures cancels pending tasks and notifies everyone who waits for th
   await ended;
 }, POOL);
 
-test(
-  "shutdown() may be called again, and with wait: false it resolves at once",
-  async () => {
-    const executor = newPool(1);
-    const gate = shared();
-    const count = shared();
-    await executor.submit(tasks.beat, count).result();
-    const all = range(4).map(() => executor.submit(tasks.step, { gate }));
-    const ended = [executor.shutdown()];
-    await executor.shutdown({ wait: false });
-    assertEquals(statesOf(all), ["running", "pending", "pending", "pending"]);
-    all[0]?.addDoneCallback(() => ended.push(executor.shutdown()));
-    ended.push(executor.shutdown({ cancelFutures: true }));
-    assertEquals(statesOf(all), ["running", "cancelled", "cancelled", "cancelled"]);
-    tasks.tick(gate);
-    await Promise.all(ended);
-    assertEquals(ended.length, 3);
-    await Promise.all([...ended, executor.shutdown(), newPool().shutdown(), silence(count)]);
-  },
-  POOL,
-);
+test("shutdown() may be called again, and resolves at once with wait: false", async () => {
+  const executor = newPool(1);
+  const gate = shared();
+  const count = shared();
+  await executor.submit(tasks.beat, count).result();
+  const all = range(4).map(() => executor.submit(tasks.step, { gate }));
+  const ended = [executor.shutdown()];
+  await executor.shutdown({ wait: false });
+  assertEquals(statesOf(all), ["running", "pending", "pending", "pending"]);
+  all[0]?.addDoneCallback(() => ended.push(executor.shutdown()));
+  ended.push(executor.shutdown({ cancelFutures: true }));
+  assertEquals(statesOf(all), ["running", "cancelled", "cancelled", "cancelled"]);
+  tasks.tick(gate);
+  await Promise.all(ended);
+  assertEquals(ended.length, 3);
+  await Promise.all([...ended, executor.shutdown(), newPool().shutdown(), silence(count)]);
+}, POOL);
 
 test("submit and map throw after shutdown; a map still yields what it has submitted", async () => {
   for (const { ordered } of orders) {
@@ -102,27 +98,23 @@ test("submit and map throw after shutdown; a map still yields what it has submit
   }
 }, POOL);
 
-test(
-  "terminateWorkers() cancels pending futures and fails running ones at once",
-  async () => {
-    const executor = newPool(2);
-    const count = shared();
-    const running = range(2).map(() => executor.submit(tasks.beatForever, count));
-    const pending = range(4).map((n) => executor.submit(tasks.echo, n));
-    await until(() => count[0] !== 0);
-    const completed = Array.fromAsync(asCompleted([...running, ...pending]));
-    const ended = executor.terminateWorkers();
-    assertEquals(statesOf(running), ["finished", "finished"]);
-    assertEquals(statesOf(pending), pending.map(() => "cancelled"));
-    for (const future of running) assertInstanceOf(await future.exception(), WorkerCrashError);
-    assertEquals((await completed).length, 6);
-    await ended;
-    await silence(count);
-    assertThrows(() => executor.submit(tasks.add, 1, 1), Error, AFTER_SHUTDOWN);
-    assertThrows(() => executor.map(tasks.step, []), Error, AFTER_SHUTDOWN);
-  },
-  POOL,
-);
+test("terminateWorkers() cancels pending futures and fails running ones at once", async () => {
+  const executor = newPool(2);
+  const count = shared();
+  const running = range(2).map(() => executor.submit(tasks.beatForever, count));
+  const pending = range(4).map((n) => executor.submit(tasks.echo, n));
+  await until(() => count[0] !== 0);
+  const completed = Array.fromAsync(asCompleted([...running, ...pending]));
+  const ended = executor.terminateWorkers();
+  assertEquals(statesOf(running), ["finished", "finished"]);
+  assertEquals(statesOf(pending), pending.map(() => "cancelled"));
+  for (const future of running) assertInstanceOf(await future.exception(), WorkerCrashError);
+  assertEquals((await completed).length, 6);
+  await ended;
+  await silence(count);
+  assertThrows(() => executor.submit(tasks.add, 1, 1), Error, AFTER_SHUTDOWN);
+  assertThrows(() => executor.map(tasks.step, []), Error, AFTER_SHUTDOWN);
+}, POOL);
 
 test("terminateWorkers() works while a shutdown() is still waiting", async () => {
   for (const options of [{}, { wait: false }, { cancelFutures: true }]) {
@@ -140,27 +132,23 @@ test("terminateWorkers() works while a shutdown() is still waiting", async () =>
   }
 }, POOL);
 
-test(
-  "terminateWorkers() ends idle pools, and workers that have not started",
-  async () => {
-    await newPool().terminateWorkers();
-    const idle = newPool(1);
-    await idle.submit(tasks.add, 1, 1).result();
-    await idle.terminateWorkers();
-    const count = shared();
-    const starting = newPool(4);
-    const all = range(6).map(() => starting.submit(tasks.tick, count));
-    await starting.terminateWorkers();
-    assertEquals(await Promise.all(all.map(ending)), [
-      ...range(4).map(() => "WorkerCrashError"),
-      "cancelled",
-      "cancelled",
-    ]);
-    await sleep(50);
-    assertEquals(count[0], 0);
-  },
-  { ...POOL, sanitizeOps: true },
-);
+test("terminateWorkers() ends idle pools, and workers that have not started", async () => {
+  await newPool().terminateWorkers();
+  const idle = newPool(1);
+  await idle.submit(tasks.add, 1, 1).result();
+  await idle.terminateWorkers();
+  const count = shared();
+  const starting = newPool(4);
+  const all = range(6).map(() => starting.submit(tasks.tick, count));
+  await starting.terminateWorkers();
+  assertEquals(await Promise.all(all.map(ending)), [
+    ...range(4).map(() => "WorkerCrashError"),
+    "cancelled",
+    "cancelled",
+  ]);
+  await sleep(50);
+  assertEquals(count[0], 0);
+}, { ...POOL, sanitizeOps: true });
 
 test("a map ends with an error when terminateWorkers() is called", async () => {
   for (const { ordered } of orders) {

@@ -46,16 +46,12 @@ test("a function that is not exported, or only shares a name, fails and never ru
   }
 }, POOL);
 
-test(
-  "the variables that a function closes over do not travel to the worker",
-  async () => {
-    await using executor = newPool(1);
-    const multiply = tasks.multiplier(10);
-    assertEquals(multiply(2), 20);
-    assertEquals(await executor.submit(multiply, 2).result(), 6);
-  },
-  POOL,
-);
+test("the variables that a function closes over do not travel to the worker", async () => {
+  await using executor = newPool(1);
+  const multiply = tasks.multiplier(10);
+  assertEquals(multiply(2), 20);
+  assertEquals(await executor.submit(multiply, 2).result(), 6);
+}, POOL);
 
 test("a function fails with a TypeError if two exports share its name and text", async () => {
   await using executor = newPool(1);
@@ -93,26 +89,22 @@ for (const [how, [fn, name]] of Object.entries(otherwiseExported)) {
   }, POOL);
 }
 
-test(
-  "submitting anything but a function fails with a TypeError that says so",
-  async () => {
-    await using executor = newPool(1);
-    for (const value of [undefined, null, 5, "add", {}] as never[]) {
-      for (
-        const error of [
-          await executor.submit(value).exception(),
-          await executor.map(value, [1]).next().catch((error: unknown) => error),
-        ]
-      ) {
-        assertInstanceOf(error, TypeError);
-        assertMatch(error.message, /expected a function/);
-        assertStringIncludes(error.message, Deno.inspect(value));
-      }
+test("submitting anything but a function fails with a TypeError that says so", async () => {
+  await using executor = newPool(1);
+  for (const value of [undefined, null, 5, "add", {}] as never[]) {
+    for (
+      const error of [
+        await executor.submit(value).exception(),
+        await executor.map(value, [1]).next().catch((error: unknown) => error),
+      ]
+    ) {
+      assertInstanceOf(error, TypeError);
+      assertMatch(error.message, /expected a function/);
+      assertStringIncludes(error.message, Deno.inspect(value));
     }
-    assertEquals(await executor.submit(tasks.add, 1, 2).result(), 3);
-  },
-  POOL,
-);
+  }
+  assertEquals(await executor.submit(tasks.add, 1, 2).result(), 3);
+}, POOL);
 
 test("a function that fails does not break the tasks around it", async () => {
   await using executor = newPool(1);

@@ -101,6 +101,23 @@ test("workers start when none is idle, up to maxWorkers; idle ones are used agai
   }
 }, POOL);
 
+test("if a worker cannot be created, every future fails with BrokenExecutorError", async () => {
+  const { Worker } = globalThis;
+  globalThis.Worker = class {
+    constructor() {
+      throw new Error("no thread is left");
+    }
+  } as unknown as typeof Worker;
+  try {
+    await using executor = newPool(2);
+    const all = range(4).map(() => executor.submit(tasks.add, 1, 1));
+    for (const future of all) assertEquals(await ending(future), "BrokenExecutorError");
+    assertThrows(() => executor.submit(tasks.add, 1, 1), BrokenExecutorError);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+}, POOL);
+
 /** Notes each start of a worker until the end of the block. */
 class StartedWorkers implements Disposable {
   readonly #Worker = globalThis.Worker;
@@ -142,26 +159,22 @@ test("timers run and results arrive between the starts of two workers", async ()
   assert(starts[5] && starts[5].resultCount > 0, Deno.inspect(starts));
 }, POOL);
 
-test(
-  "pending tasks can be cancelled and never run; running tasks cannot",
-  async () => {
-    for (const maxWorkers of [1, 2]) {
-      await using executor = newPool(maxWorkers);
-      const counts = shared(2000);
-      const all = range(2000).map((n) => executor.submit(tasks.tick, counts, n));
-      for (const [n, future] of all.entries()) {
-        if (n % 7 === 0) await future.result().catch(nameOf);
-        const other = all[n + n % 7];
-        if (other?.state === "running") assertEquals(other.cancel(), false);
-        if (other?.state === "pending") assertEquals(other.cancel(), true);
-      }
-      await wait(all);
-      assertEquals([...counts], all.map((future) => future.cancelled() ? 0 : 1));
-      assert(counts.includes(0) && counts.includes(1));
+test("pending tasks can be cancelled and never run; running tasks cannot", async () => {
+  for (const maxWorkers of [1, 2]) {
+    await using executor = newPool(maxWorkers);
+    const counts = shared(2000);
+    const all = range(2000).map((n) => executor.submit(tasks.tick, counts, n));
+    for (const [n, future] of all.entries()) {
+      if (n % 7 === 0) await future.result().catch(nameOf);
+      const other = all[n + n % 7];
+      if (other?.state === "running") assertEquals(other.cancel(), false);
+      if (other?.state === "pending") assertEquals(other.cancel(), true);
     }
-  },
-  POOL,
-);
+    await wait(all);
+    assertEquals([...counts], all.map((future) => future.cancelled() ? 0 : 1));
+    assert(counts.includes(0) && counts.includes(1));
+  }
+}, POOL);
 
 test("a finished or cancelled future keeps its outcome but not its arguments", async () => {
   await using executor = newPool();
@@ -189,18 +202,14 @@ test("a finished or cancelled future keeps its outcome but not its arguments", a
   assertEquals((await Array.fromAsync(map)).length, 100);
 }, POOL);
 
-test(
-  "in a worker, submit and map throw once the task has ended",
-  async () => {
-    await using executor = newPool(1);
-    const errors = shared(2);
-    await executor.submit(tasks.submitLater, errors).result();
-    await until(() => errors.includes(2));
-    assertEquals([...errors], [2, 0]);
-    await submitTicks(executor, tasks.tick)();
-  },
-  POOL,
-);
+test("in a worker, submit and map throw once the task has ended", async () => {
+  await using executor = newPool(1);
+  const errors = shared(2);
+  await executor.submit(tasks.submitLater, errors).result();
+  await until(() => errors.includes(2));
+  assertEquals([...errors], [2, 0]);
+  await submitTicks(executor, tasks.tick)();
+}, POOL);
 
 testSideBySide("pools that take a second", {
   async "a pool that is idle for a second stops its workers, and starts others"() {
