@@ -26,11 +26,15 @@ export interface TimeoutOptions {
 /** Thrown by `result()` and `exception()` if the future was cancelled. */
 export class CancelledError extends Error {}
 /**
- * Thrown if the `timeout` passes before the futures are done. (`AbortSignal.timeout()` throws a
- * `DOMException` of the same name, which is not an instance of this class.)
+ * Thrown if the `timeout` passes before the futures are done. (The reason of an
+ * `AbortSignal.timeout()` is a `DOMException` of the same name, which is not an instance of this
+ * class.)
  */
 export class TimeoutError extends Error {}
-/** Thrown by `start`, `resolve` and `reject` if the future's state does not allow the call. */
+/**
+ * Thrown by the functions `start`, `resolve` and `reject` of `Future.withResolvers()` if the
+ * future's state does not allow the call.
+ */
 export class InvalidStateError extends Error {}
 /**
  * Thrown if the worker that ran a task died or was terminated. `cause` is the error that killed the
@@ -38,7 +42,8 @@ export class InvalidStateError extends Error {}
  */
 export class WorkerCrashError extends Error {}
 /**
- * Thrown if the pool cannot run tasks because its module failed to load. `cause` is the error that
+ * Thrown if the pool cannot run tasks. Either its module failed to load, or the module started
+ * tasks while a worker was loading it, or a worker could not start. `cause` is the error that
  * loading the module threw, if there was one.
  */
 export class BrokenExecutorError extends Error {}
@@ -46,7 +51,7 @@ export class BrokenExecutorError extends Error {}
 const errors = [CancelledError, TimeoutError, InvalidStateError, WorkerCrashError];
 for (const type of [...errors, BrokenExecutorError]) type.prototype.name = type.name;
 
-type Outcome<T> = { how: "returned"; value: T } | { how: "raised"; value: unknown };
+type Outcome<T> = { kind: "returned"; value: T } | { kind: "raised"; value: unknown };
 
 // These functions give the rest of this file access to the private fields of a future. The static
 // block of `Future` sets them.
@@ -83,7 +88,7 @@ export class Future<T> {
       else future.#callbacks.add(fn);
     };
     forget = (future, fn) => future.#callbacks.delete(fn);
-    hasRaised = (future) => future.#outcome?.how === "raised";
+    hasRaised = (future) => future.#outcome?.kind === "raised";
     // `console.log` shows the result of this function. The compiler option `isolatedDeclarations`
     // rejects a method that is named by `Symbol.for(…)`, so the function is defined here.
     Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
@@ -114,8 +119,8 @@ export class Future<T> {
         future.#state = "running";
         return true;
       },
-      resolve: (value) => future.#settle({ how: "returned", value }),
-      reject: (error) => future.#settle({ how: "raised", value: error }),
+      resolve: (value) => future.#settle({ kind: "returned", value }),
+      reject: (error) => future.#settle({ kind: "raised", value: error }),
     };
   }
 
@@ -138,7 +143,7 @@ export class Future<T> {
     return this.#state === "cancelled";
   }
 
-  /** Returns whether the task has been given to a worker or another executor, and has not finished. */
+  /** Returns whether the executor has given the task to a worker and the task has not finished. */
   running(): boolean {
     return this.#state === "running";
   }
@@ -160,7 +165,7 @@ export class Future<T> {
       const settle = () => {
         clearTimeout(timer);
         if (!this.#outcome) reject(new CancelledError(`cancelled: ${this}`));
-        else if (this.#outcome.how === "raised") reject(this.#outcome.value);
+        else if (this.#outcome.kind === "raised") reject(this.#outcome.value);
         else resolve(this.#outcome.value);
       };
       whenDone(this, settle);
@@ -182,7 +187,7 @@ export class Future<T> {
       await this.result(options);
       return undefined;
     } catch (error) {
-      if (this.#outcome?.how === "raised") return this.#outcome.value;
+      if (this.#outcome?.kind === "raised") return this.#outcome.value;
       throw error;
     }
   }
@@ -206,7 +211,7 @@ export class Future<T> {
    * the type of the value that the task returned or threw.
    */
   toString(): string {
-    const outcome = this.#outcome && ` ${this.#outcome.how} ${typeName(this.#outcome.value)}`;
+    const outcome = this.#outcome && ` ${this.#outcome.kind} ${typeName(this.#outcome.value)}`;
     return `<Future #${this.#id} state=${this.#state}${outcome ?? ""}>`;
   }
 
@@ -219,7 +224,8 @@ export class Future<T> {
   }
 
   #expect(...states: FutureState[]): void {
-    if (!states.includes(this.#state)) throw new InvalidStateError(`${this.#state}: ${this}`);
+    if (states.includes(this.#state)) return;
+    throw new InvalidStateError(`expected a future that is ${states.join(" or ")}, got ${this}`);
   }
 
   #settle(outcome: Outcome<T>): void {
@@ -261,24 +267,24 @@ export async function* asCompleted<F extends Future<unknown>>(
   options?: TimeoutOptions,
 ): AsyncIterableIterator<F> {
   const deadline = performance.now() + timeoutOf(options);
-  const pending = new Set(futures);
+  const unfinished = new Set(futures);
   // A suspended generator keeps its parameters, and with them all futures and their results. (If a
   // parameter had a default value, this assignment would not help.)
   futures = [];
-  const total = pending.size;
+  const total = unfinished.size;
   const ready = new Queue<F>();
   let notify = () => {};
   const arrive = (future: F) => {
-    pending.delete(future);
+    unfinished.delete(future);
     ready.push(future);
     notify();
   };
-  for (const future of pending) {
+  for (const future of unfinished) {
     if (!(future instanceof Future)) throw new TypeError(`expected a future, got ${future}`);
   }
   try {
-    for (const future of pending) whenDone(future, arrive);
-    while (ready.size + pending.size > 0) {
+    for (const future of unfinished) whenDone(future, arrive);
+    while (ready.size + unfinished.size > 0) {
       if (ready.size === 0) {
         const { promise, resolve } = Promise.withResolvers<void>();
         notify = resolve;
@@ -287,28 +293,28 @@ export async function* asCompleted<F extends Future<unknown>>(
         clearTimeout(timer);
       }
       if (ready.size === 0) {
-        throw new TimeoutError(`${pending.size} (of ${total}) futures unfinished`);
+        throw new TimeoutError(`${unfinished.size} (of ${total}) futures unfinished`);
       }
       // The future is not assigned to a variable, which a suspended generator would keep.
       yield ready.shift() as F;
     }
   } finally {
-    for (const future of pending) forget(future, arrive);
+    for (const future of unfinished) forget(future, arrive);
   }
 }
 
 /** Options of `wait`. */
 export interface WaitOptions extends TimeoutOptions {
   /**
-   * When to stop waiting. `"FIRST_EXCEPTION"` waits for all futures if none of them fails. Default:
-   * `"ALL_COMPLETED"`.
+   * When to stop waiting. `"FIRST_COMPLETED"` waits for one future that is finished or cancelled.
+   * `"FIRST_EXCEPTION"` waits for one future whose task threw, or for all futures if no task
+   * throws. Default: `"ALL_COMPLETED"`.
    */
   returnWhen?: "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION" | undefined;
 }
 
 /**
- * Waits until the futures are finished or cancelled as `returnWhen` requires, or until `timeout` ms
- * have passed. Resolves to two sets: `done` has the futures that are finished or cancelled, and
+ * Waits until the condition of `returnWhen` is met, or until `timeout` ms have passed. Resolves to two sets: `done` has the futures that are finished or cancelled, and
  * `notDone` has the others. A timeout is not an error.
  *
  * @throws {RangeError} if `returnWhen` is not one of the three values, or if `timeout` is `NaN`
@@ -337,7 +343,7 @@ export async function wait<F extends Future<unknown>>(
   return { done, notDone: all.difference(done) };
 }
 
-/** The longest delay that `setTimeout` accepts, in ms. It ends a longer delay at once. */
+/** The longest delay that `setTimeout` accepts, in ms. It treats a longer delay as 1 ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /**

@@ -2,7 +2,8 @@
  * A pool of Web Workers for Deno that runs functions exported by a module, modeled on the executors
  * of Python's `concurrent.futures`. All times are in milliseconds.
  *
- * A task can open a pool of its own, up to 3 levels deep. Such a pool takes about a second to start.
+ * A task can create a pool of its own. Such a pool takes about a second to start. Pools can be
+ * nested 3 deep, including the pool of the main program.
  *
  * @module
  */
@@ -11,7 +12,7 @@ import { sendError, tooDeepError } from "./cloneable.ts";
 import { BrokenExecutorError, Future, WorkerCrashError } from "./future.ts";
 import { checkPositiveInteger, type MapOptions, MapResults } from "./map.ts";
 import type { Reply } from "./messages.ts";
-import { type Outcome, PoolWorker, type Task } from "./pool_worker.ts";
+import { PoolWorker, type Task, type TaskResult } from "./pool_worker.ts";
 import { Queue } from "./queue.ts";
 import { thisThread } from "./this_thread.ts";
 import { type PackedThrown, unpackThrown } from "./thrown.ts";
@@ -20,8 +21,8 @@ import { type PackedThrown, unpackThrown } from "./thrown.ts";
 const IDLE_MS = 1000;
 
 /**
- * A pool of Web Workers. The pool starts a worker when a task finds no worker idle, up to
- * `maxWorkers`. A worker runs one task at a time. Tasks start in the order of submission. A pool
+ * A pool of Web Workers. The pool starts a worker if a task is submitted while no worker is idle,
+ * up to `maxWorkers` workers. A worker runs one task at a time. Tasks start in the order of submission. A pool
  * that has been idle for one second stops its workers, so a program that never calls `shutdown()`
  * can still exit.
  *
@@ -61,6 +62,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * @throws {TypeError} if `module` is not an absolute URL, or is a bundle that contains this file
    * @throws {RangeError} if `maxWorkers` is not a positive integer
    * @throws {Deno.errors.NotCapable} without permission to read the folder of this file
+   * @throws {Deno.errors.NotFound} if `worker.ts` is not in the folder of this file
    */
   constructor(module: string | URL, options: { maxWorkers?: number | undefined } = {}) {
     if (!URL.canParse(module)) {
@@ -84,7 +86,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn(...args)` in a worker as soon as a worker is free.
+   * Runs `fn(...args)` in a worker as soon as a worker is idle. Returns the future of the call
+   * immediately.
    *
    * Arguments and results are structured clones. An instance of a class of your own arrives without
    * its methods and private fields. A `SharedArrayBuffer` is shared.
@@ -96,18 +99,19 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    *
    * The future fails with:
    * - what the task throws (an error of a custom class arrives as an instance of the built-in class
-   *   that the custom class extends, with its `name` and its other fields);
+   *   that the custom class extends, with its `name` and those other fields that can be cloned);
    * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
    *   name;
-   * - a `DataCloneError` if an argument or the result cannot be cloned. A value such as a `URL`, a
-   *   `Response` or an `AbortSignal` is only noticed if it is itself the argument or the result.
-   *   Nested inside another value, it arrives as `{}`;
+   * - a `DataCloneError` if an argument, the result or a thrown value that is not an error cannot
+   *   be cloned. A `URL`, a `Response` or a similar object is rejected only if it is itself the
+   *   argument or the result. Nested inside another value, it arrives as `{}`, and so does an
+   *   `AbortSignal`;
    * - a `WorkerCrashError` if the worker dies or is terminated;
-   * - a `BrokenExecutorError` if the module fails to load.
+   * - a `BrokenExecutorError` if the pool breaks, for example because the module fails to load.
    *
    * @throws {Error} after `shutdown()` or `terminateWorkers()`, and in a worker if the caller is
    * not a running task or if pools are already nested 3 deep
-   * @throws {BrokenExecutorError} if the module has failed to load
+   * @throws {BrokenExecutorError} if the pool is broken
    *
    * @example
    * ```ts
@@ -129,7 +133,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     const { future, start, resolve, reject } = Future.withResolvers<Awaited<R>>();
-    const finish = ({ values, failure }: Outcome) => {
+    const finish = ({ values, failure }: TaskResult) => {
       if (failure) reject(failure.error);
       else resolve(values[0] as Awaited<R>);
     };
@@ -145,7 +149,12 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * If an item fails, the results before the item are yielded, and then the error of the item is
    * thrown. (To continue after an error, catch the error in `fn` and return it.) If an item or a
    * result cannot be cloned, the whole chunk fails. An error, or leaving the loop early, cancels
-   * the tasks that have not started. `map` also throws whatever `submit` throws.
+   * the tasks that have not started.
+   *
+   * `map` also throws what `submit` throws. `next()` also throws what a future of `submit` fails
+   * with, and a `CancelledError` if the next task was cancelled by `shutdown()` or
+   * `terminateWorkers()`. After the last result, `next()` throws the error that `items` threw, if
+   * there was one. An item cannot be an `AbortSignal`.
    *
    * @throws {TypeError} if `items` is not iterable. An async iterable is not accepted.
    * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer, or if `timeout`
@@ -175,8 +184,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Waits for the submitted tasks to finish, then stops the workers and resolves. Can be called
-   * more than once.
+   * Refuses new tasks, waits for the submitted tasks to finish, stops the workers, and resolves.
+   * Can be called more than once.
    *
    * @param options With `cancelFutures` (default: `false`), cancels the tasks that have not
    * started. With `wait: false` (default: `true`), resolves immediately, and the tasks finish in
@@ -195,7 +204,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Shuts down without waiting for tasks. Cancels the pending tasks, and fails the running tasks
+   * Shuts down without waiting for tasks. Cancels the tasks that have not started, and fails the running tasks
    * with `WorkerCrashError`. Resolves immediately. A task that computes without awaiting cannot be
    * stopped. The program then runs until the task returns, or until the program calls
    * `Deno.exit()`.
@@ -224,8 +233,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     return this.shutdown();
   }
 
-  #submitChunk<T>(fn: (item: T) => unknown, chunk: T[]): Future<Outcome> {
-    const { future, start, resolve } = Future.withResolvers<Outcome>();
+  #submitChunk<T>(fn: (item: T) => unknown, chunk: T[]): Future<TaskResult> {
+    const { future, start, resolve } = Future.withResolvers<TaskResult>();
     this.#add({ fn, isChunk: true, items: chunk, future, start, finish: resolve });
     return future;
   }
@@ -247,8 +256,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   /** Starts the tasks that can start, and stops the workers if there are no tasks. */
   #pump(): void {
-    // A callback of a task that could not be sent may call this method again. Then the outer call
-    // continues, so that the stack stays short.
+    // A callback of a task that could not be sent may call this method again. The inner call then
+    // returns at once, and the loop of the outer call continues. This keeps the stack short.
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
@@ -268,7 +277,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     }
   }
 
-  /** If all workers are idle, stops them after `IDLE_MS`, or immediately after a shutdown. */
+  /** Stops the workers if all are idle: after `IDLE_MS`, or now if the pool is shut down. */
   #stopIfIdle(): void {
     clearTimeout(this.#idleTimer);
     if (this.#workers.size > this.#idle.length) return;
@@ -297,7 +306,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   #openWorker(): PoolWorker {
     const worker = new PoolWorker(this.#module, {
       onReply: (worker, reply) => this.#receive(worker, reply),
-      onStartError: (message) => this.#break(`cannot start a worker: ${message}`),
+      onStartError: (reason) => this.#break(`cannot start a worker: ${reason}`),
     });
     this.#workers.add(worker);
     return worker;
@@ -347,7 +356,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   #finishTask(worker: PoolWorker, reply: TaskReply): void {
     const task = worker.takeTask();
-    task?.finish(outcomeOf(task, reply));
+    task?.finish(resultOf(task, reply));
     this.#pump();
   }
 
@@ -375,7 +384,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 type TaskReply = Extract<Reply, { kind: "result" | "crashed" | "unreadable" }>;
 type EndedReply = Extract<Reply, { kind: "ended" }>;
 
-function outcomeOf(task: Task, reply: TaskReply): Outcome {
+function resultOf(task: Task, reply: TaskReply): TaskResult {
   switch (reply.kind) {
     case "result":
       return { values: reply.values, failure: unpackFailure(reply.thrown) };
