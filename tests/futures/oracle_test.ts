@@ -126,6 +126,9 @@ class StressTest {
       await sleep(this.#below(20));
       this.#isTerminated = true;
       ended.push(this.#executor.terminateWorkers());
+      for (const { future } of this.#submitted) {
+        assert(future.done(), `${future} after terminating`);
+      }
     }
     for (const { controller } of this.#submitted) controller.abort();
     await Promise.all(ended);
