@@ -32,9 +32,9 @@ for (const kind of Object.keys(tasks.leftovers) as tasks.Leftover[]) {
     using reports = new Reports();
     // A timer would fail the task that runs when it fires.
     const isTimer = kind.includes("timer");
-    for (const maxWorkers of [1, 2]) {
+    for (const [maxWorkers, rounds] of [[1, range(6)], [2, [1, 3]]] as const) {
       await using executor = newPool(maxWorkers);
-      for (const round of range(maxWorkers === 1 ? 6 : 3)) {
+      for (const round of rounds) {
         const future = executor.submit(tasks.leave, kind, round % 3 ? 1 : "a function");
         const next = round % 2 ? tasks.tick : tasks.lateTick;
         if (!isTimer) await submitTicks(executor, next)();

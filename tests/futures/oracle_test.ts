@@ -126,6 +126,9 @@ class StressTest {
       await sleep(this.#below(20));
       this.#isTerminated = true;
       ended.push(this.#executor.terminateWorkers());
+      for (const { future } of this.#submitted) {
+        assert(future.done(), `${future} after terminating`);
+      }
     }
     for (const { controller } of this.#submitted) controller.abort();
     await Promise.all(ended);
@@ -154,7 +157,7 @@ class StressTest {
 test("each task runs once or is cancelled, whatever happens to its pool", async () => {
   using _ = new Reports();
   let seed = Number(Deno.args[0] ?? Date.now() % 1e6);
-  for (const end = performance.now() + 3000; performance.now() < end; seed++) {
+  for (const end = performance.now() + 2000; performance.now() < end; seed++) {
     await new StressTest(seed).run().catch((cause) => {
       throw new Error(`deno test -A tests/futures/oracle_test.ts -- ${seed}`, { cause });
     });

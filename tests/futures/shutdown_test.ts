@@ -117,7 +117,7 @@ test("terminateWorkers() cancels pending futures and fails running ones at once"
 }, POOL);
 
 test("terminateWorkers() works while a shutdown() is still waiting", async () => {
-  for (const options of [{}, { wait: false }, { cancelFutures: true }]) {
+  const check = async (options: { wait?: boolean; cancelFutures?: boolean }) => {
     const executor = newPool(1);
     const count = shared();
     const running = executor.submit(tasks.beatForever, count);
@@ -129,7 +129,8 @@ test("terminateWorkers() works while a shutdown() is still waiting", async () =>
     await Promise.all([executor.terminateWorkers(), shutdown]);
     assertEquals([await ending(running), await ending(pending)], ["WorkerCrashError", "cancelled"]);
     await Promise.all([executor.shutdown(), executor.terminateWorkers(), silence(count)]);
-  }
+  };
+  await Promise.all([check({}), check({ wait: false }), check({ cancelFutures: true })]);
 }, POOL);
 
 test("terminateWorkers() ends idle pools, and workers that have not started", async () => {

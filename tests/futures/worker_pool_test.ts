@@ -10,7 +10,7 @@ import {
 } from "@std/assert";
 import { join } from "@std/path";
 import { asCompleted, BrokenExecutorError, wait, WorkerPoolExecutor } from "../../futures/mod.ts";
-import { TempDir, test, testSideBySide } from "../testing.ts";
+import { isGranted, PROGRAM, TempDir, test, testSideBySide } from "../testing.ts";
 import {
   assertNotKept,
   ending,
@@ -283,3 +283,8 @@ test("if a module loads in only one worker, every future still completes", async
   await wait(range(2000).map((n) => executor.submit(tasks.add, n, 1)));
   assertThrows(() => executor.submit(tasks.add, 1, 1), BrokenExecutorError);
 }, { needs: ["read", "write"] });
+
+// A plain `deno test` shows how to run the tests that it ignores.
+if (!isGranted(PROGRAM)) {
+  test("the tests that are ignored here run with: deno test -A", () => {}, { ignore: true });
+}
