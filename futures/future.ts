@@ -225,7 +225,8 @@ export class Future<T> {
 
   #expect(...states: FutureState[]): void {
     if (states.includes(this.#state)) return;
-    throw new InvalidStateError(`expected a future that is ${states.join(" or ")}, got ${this}`);
+    const expected = states.join(" or ");
+    throw new InvalidStateError(`expected state ${expected}, got ${this.#state}: ${this}`);
   }
 
   #settle(outcome: Outcome<T>): void {
