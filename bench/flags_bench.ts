@@ -44,7 +44,7 @@ interface Run {
 
 /** Runs the benchmark, which takes about two minutes, and prints its tables. */
 export async function benchmarkFlags(): Promise<void> {
-  console.log("\n## The downloaders\n");
+  console.log("\n## The downloaders");
   const downloaders = await findDownloaders();
 
   const start = await measureStart();

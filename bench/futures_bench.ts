@@ -79,7 +79,7 @@ const MOST_OF_POOLIFIER = 0.1;
 
 /** Runs the benchmark, which takes about four minutes, and prints its tables. */
 export async function benchmarkFutures(): Promise<void> {
-  console.log("\n## The pool\n");
+  console.log("\n## The pool");
   const dir = await Deno.makeTempDir({ prefix: "futures_bench" });
   try {
     const contestants = await findContestants(dir);
@@ -177,7 +177,8 @@ async function works(name: string, { program, args }: Command): Promise<boolean>
 }
 
 function firstLine(error: unknown): string {
-  return String(error).split("\n", 1)[0] ?? "";
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split("\n", 1)[0] ?? "";
 }
 
 /** Returns the results of one job, or an empty array if the contestant has none. */

@@ -36,18 +36,9 @@ const LARGEST_PRIMES = [
   10n ** 16n - 63n,
 ];
 
-/** A program that does what `primes.c` and `primes.py` do. */
-const ONE_CORE_PROGRAM = `
-  import { plural } from "../common/terminal.ts";
-import { isPrime } from ${JSON.stringify(import.meta.resolve("../primes.ts"))};
-  const numbers = Deno.args.map(BigInt);
-  const began = performance.now();
-  const primes = numbers.filter(isPrime).length;
-  console.log((performance.now() - began) / 1000, primes);`;
-
 /** Runs the benchmark, which takes about three minutes, and prints its tables. */
 export async function benchmarkPrimes(): Promise<void> {
-  console.log("\n## Prime numbers\n");
+  console.log("\n## Prime numbers");
   const hasPython = await isInstalled("python3");
   if (!hasPython) console.log("- left out: CPython (python3 is not installed)");
   const hasCompiler = await isInstalled("cc");
@@ -55,8 +46,9 @@ export async function benchmarkPrimes(): Promise<void> {
 
   const dir = await Deno.makeTempDir({ prefix: "primes_bench" });
   try {
-    const contestants = oneCoreContestants(hasPython);
+    const contestants = [denoContestant()];
     if (hasCompiler) contestants.push(...await compiledContestants(dir));
+    if (hasPython) contestants.push(pythonContestant());
     const measured = await takeTurns(contestants);
     console.log(`\n### One core\n\n${formatOneCore(measured)}`);
   } finally {
@@ -80,15 +72,15 @@ async function clocked(command: Command): Promise<number> {
   return seconds;
 }
 
-function oneCoreContestants(hasPython: boolean): Contestant<number>[] {
-  const deno = { program: Deno.execPath(), args: ["eval", ONE_CORE_PROGRAM, ...ARGS] };
-  const contestants = [{ name: OURS, rounds: ROUNDS, run: () => clocked(deno) }];
-  if (hasPython) {
-    const python = { program: "python3", args: [pathOf("./primes.py"), "0", ...ARGS] };
-    const run = () => clocked(python);
-    contestants.push({ name: "the book's loop in CPython", rounds: CPYTHON_ROUNDS, run });
-  }
-  return contestants;
+function denoContestant(): Contestant<number> {
+  const command = { program: Deno.execPath(), args: ["run", pathOf("./primes.ts"), ...ARGS] };
+  return { name: OURS, rounds: ROUNDS, run: () => clocked(command) };
+}
+
+function pythonContestant(): Contestant<number> {
+  const command = { program: "python3", args: [pathOf("./primes.py"), "0", ...ARGS] };
+  const name = "the book's loop in CPython";
+  return { name, rounds: CPYTHON_ROUNDS, run: () => clocked(command) };
 }
 
 /** Compiles `primes.c` into `dir`. */
@@ -179,6 +171,8 @@ function formatWorkers(counts: number[], measured: Map<string, number[]>): strin
 
 /** Times `isPrime` for larger and larger primes, in this process. */
 function benchmarkSizes(): string {
+  // The first calls would also measure the compiler.
+  for (const prime of LARGEST_PRIMES) timeIsPrime(prime);
   let previous: number[] | undefined;
   const rows = [];
   for (const prime of LARGEST_PRIMES) {
