@@ -35,11 +35,11 @@ interface Job {
 }
 
 const JOBS: Record<JobName, Job> = {
-  burst: { title: "20,000 tasks at once, ms", digits: 0 },
+  burst: { title: "20,000 tasks, ms", digits: 0 },
   chunks: { title: "chunks of 100, ms", digits: 1 },
   trip: { title: "one at a time, µs each", digits: 1 },
   first: { title: "first result, ms", digits: 1 },
-  compute: { title: "200 × 5 ms, share of ideal", digits: 2 },
+  compute: { title: "200 × 5 ms, of ideal", digits: 2 },
   copy: { title: "16 MiB copied, ms", digits: 1 },
   shared: { title: "16 MiB shared, ms", digits: 1 },
 };
@@ -77,7 +77,7 @@ const GOALS: Goal[] = [
 const LEAST_SHARE_OF_IDEAL = 0.9;
 const MOST_OF_POOLIFIER = 0.1;
 
-/** Runs the benchmark, which takes about four minutes, and prints its tables. */
+/** Runs the benchmark, which takes about six minutes, and prints its tables. */
 export async function benchmarkFutures(): Promise<void> {
   console.log("\n## The pool");
   const dir = await Deno.makeTempDir({ prefix: "futures_bench" });
