@@ -4,8 +4,8 @@ import { NUMBERS } from "../primes.ts";
 import { check } from "../proc_pool.ts";
 import { SIGNALS } from "./flag_programs.ts";
 import {
-  ALLOW_READ_ROOT,
   ConcurrentTests,
+  copyPrograms,
   deno,
   type Ended,
   output,
@@ -152,11 +152,11 @@ tests.add("--timeline draws a lane for each worker after the total", async (dir)
   assertMatch(`${drawing?.[3]}`, /^2 .*=/);
 });
 
-/** Runs proc_pool.ts with permission to write `allowed`. */
-function runWriting(allowed: string, args: string[], { path }: TempDir): Promise<Ended> {
-  const permissions = ["--no-prompt", ALLOW_READ_ROOT, `--allow-write=${allowed}`];
-  const program = join(ROOT, "proc_pool.ts");
-  return output(deno(["run", ...permissions, program, ...args], { cwd: path }));
+/** Runs a copy of proc_pool.ts in `dir`, with permission to write `allowed`. */
+function runWriting(allowed: string, args: string[], dir: TempDir): Promise<Ended> {
+  copyPrograms(dir);
+  const permissions = ["--no-prompt", "--allow-read=.", `--allow-write=${allowed}`];
+  return output(deno(["run", ...permissions, "proc_pool.ts", ...args], { cwd: dir.path }));
 }
 
 for (

@@ -218,9 +218,6 @@ function taskArgs(program: string): string[] {
   return ["run", join(ROOT, program)];
 }
 
-/** The options of `deno` that allow a program to read the directory of the programs. */
-export const ALLOW_READ_ROOT = `--allow-read=${ROOT.replaceAll(",", ",,")}`;
-
 export interface RunOptions {
   cwd: string;
   env?: Record<string, string>;
@@ -247,16 +244,19 @@ export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno
  * `without` one of them.
  */
 export function programArgs(program: string, args: string[], without?: string): string[] {
-  const [run = "run", ...rest] = taskArgs(program).map((arg) =>
-    arg === "--allow-read=." ? ALLOW_READ_ROOT : arg
-  );
+  const [run = "run", ...rest] = taskArgs(program);
   const granted = rest.filter((arg) => arg.split("=")[0] !== without);
   return [run, "--no-prompt", ...granted, ...args];
 }
 
-/** Returns the command that runs a program with exactly the permissions of its task. */
+/**
+ * Returns the command that runs a program with exactly the permissions of its task. If the program
+ * may read only the current directory, it runs in the directory of the programs, as `deno task`
+ * does: an absolute path with a comma cannot be given to `--allow-read`.
+ */
 export function command(program: string, args: string[], options: RunOptions): Deno.Command {
-  return deno(programArgs(program, args), options);
+  const all = programArgs(program, args);
+  return deno(all, all.includes("--allow-read=.") ? { ...options, cwd: ROOT } : options);
 }
 
 export interface Ended {
