@@ -1,4 +1,8 @@
-/** Reads README.md and the pages in docs/: their programs, and their commands with the output shown. */
+/**
+ * Reads README.md and the pages in docs/: their programs, and their commands with the output shown.
+ *
+ * @module
+ */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { deno, type Ended, output, ROOT, TempDir } from "./testing.ts";
@@ -26,16 +30,14 @@ const PROGRAM_NAME = /^\/\/ (\w+\.ts)\n/;
 const INLINE_COMMAND = /`(deno (?:run|task|test|doc) [^`]+)`(?: \(exit code (\d)\))?/g;
 
 export class Page {
+  /** The text with lines that end with LF, even in a checkout with CRLF. */
+  readonly text: string;
   readonly #blocks: Block[];
-  readonly #prose: string;
 
   constructor(text: string) {
-    const unix = text.replaceAll("\r\n", "\n");
-    this.#blocks = Array.from(
-      unix.matchAll(FENCED),
-      ([, language = "", text = ""]) => ({ language, text }),
-    );
-    this.#prose = unix.replaceAll(FENCED, "");
+    this.text = text.replaceAll("\r\n", "\n");
+    const fences = this.text.matchAll(FENCED);
+    this.#blocks = Array.from(fences, ([, language = "", text = ""]) => ({ language, text }));
   }
 
   static read(name: string): Page {
@@ -62,8 +64,9 @@ export class Page {
   /** Returns the commands of the page, first those in blocks and then those in sentences. */
   commands(): Command[] {
     const inBlocks = this.blocks("console").flatMap(commandsOfBlock);
+    const prose = this.text.replaceAll(FENCED, "").replace(/\s+/g, " ");
     const inSentences = Array.from(
-      this.#prose.matchAll(INLINE_COMMAND),
+      prose.matchAll(INLINE_COMMAND),
       ([, line = "", exitCode = "0"]) => command(line, Number(exitCode)),
     );
     const commands = [...inBlocks, ...inSentences];
@@ -93,46 +96,58 @@ function commandsOfBlock(block: string): Command[] {
   return commands;
 }
 
-/** Copies the files and folders into a new directory, and writes the programs of a page there. */
-export function workshop(page: Page, copied: readonly string[]): TempDir {
-  const dir = new TempDir();
-  for (const name of copied) copy(join(ROOT, name), join(dir.path, name));
+/** Writes the programs of a page into `dir`. */
+export function writePrograms(page: Page, dir: TempDir): void {
   for (const [name, text] of page.programs()) Deno.writeTextFileSync(join(dir.path, name), text);
-  return dir;
 }
 
-function copy(from: string, to: string): void {
-  if (Deno.statSync(from).isFile) return Deno.copyFileSync(from, to);
-  Deno.mkdirSync(to);
-  for (const { name } of Deno.readDirSync(from)) copy(join(from, name), join(to, name));
+/** Copies the folder `futures/` into `dir`, as people do who use the pool in their own projects. */
+export function copyPool(dir: TempDir): void {
+  Deno.mkdirSync(join(dir.path, "futures"));
+  for (const { name } of Deno.readDirSync(join(ROOT, "futures"))) {
+    Deno.copyFileSync(join(ROOT, "futures", name), join(dir.path, "futures", name));
+  }
 }
 
-/** Returns the names of everything that the programs of the README need. */
-export function programFiles(): string[] {
-  const files = Array.from(Deno.readDirSync(ROOT)).filter(({ isFile }) => isFile);
-  return [...files.map(({ name }) => name), "common", "futures"];
-}
-
-/** Runs a command in a directory, and asserts its exit code. */
-export async function runIn(dir: TempDir, { line, exitCode, input }: Command): Promise<Ended> {
+/** Returns the arguments of `deno` in a command. */
+export function argsOf({ line }: Command): string[] {
   const [program, ...args] = line.split(" ");
   assertEquals(program, "deno");
-  const inputFile = join(dir.path, "input.txt");
-  Deno.writeTextFileSync(inputFile, input.map((line) => `${line}\n`).join(""));
-  const shell = input.length > 0 ? '"$@" <input.txt' : undefined;
-  const ended = await output(deno(args, shell ? { cwd: dir.path, shell } : { cwd: dir.path }));
+  return args;
+}
+
+/** Runs a command in `dir`, and asserts its exit code. */
+export async function runIn(dir: TempDir, command: Command): Promise<Ended> {
+  const { line, exitCode, input } = command;
+  const options = { cwd: dir.path };
+  const ended = input.length === 0
+    ? await output(deno(argsOf(command), options))
+    : await runWithInput(command, dir);
   assertEquals(ended.code, exitCode, `${line}\n${ended.stdout}${ended.stderr}`);
   assert(!ended.stderr.includes("error: "), ended.stderr);
   return ended;
 }
 
-/** Asserts that a program printed what the page shows, apart from times. */
+async function runWithInput(command: Command, dir: TempDir): Promise<Ended> {
+  const text = command.input.map((line) => `${line}\n`).join("");
+  Deno.writeTextFileSync(join(dir.path, "input.txt"), text);
+  return await output(deno(argsOf(command), { cwd: dir.path, shell: '"$@" <input.txt' }));
+}
+
+/**
+ * Asserts that a program printed what the page shows, apart from times. If the page shows `…` first,
+ * asserts only that the output ends with the lines after it.
+ */
 export function assertShown({ line, shown, inAnyOrder }: Command, stdout: string): void {
+  const [first, ...rest] = shown;
+  const expected = (first === "…" ? rest : shown).map(withoutTimes);
   const printed = stdout.trimEnd().split("\n").map(withoutTimes);
-  const expected = shown.map(withoutTimes);
-  if (inAnyOrder) assertEquals(printed.sort(), expected.sort(), line);
-  else if (expected.includes("…")) assertEquals(printed.slice(-expected.length + 1), expected.slice(1));
-  else assertEquals(printed, expected, line);
+  if (first === "…") printed.splice(0, printed.length - expected.length);
+  if (inAnyOrder) {
+    printed.sort();
+    expected.sort();
+  }
+  assertEquals(printed.join("\n"), expected.join("\n"), line);
 }
 
 function withoutTimes(line: string): string {
@@ -144,15 +159,25 @@ function withoutTimes(line: string): string {
  * and the order of the lines may differ. A shown line `…` stands for any lines.
  */
 export function assertShownAlike({ line, shown }: Command, { stdout, stderr }: Ended): void {
-  const printed = `${stderr}\n${stdout}`.split("\n")
-    .filter((line) => line.trim() !== "" && !line.startsWith("Task ")).map(gist);
-  const expected = shown.filter((line) => line.trim() !== "" && line !== "…").map(gist);
-  for (const one of expected) assert(printed.includes(one), `${line}: expected ${one} in\n${stdout}`);
-  if (!shown.includes("…")) assertEquals(printed.sort(), expected.sort(), line);
+  // `deno task` prints a line that begins with "Task".
+  const lines = `${stderr}\n${stdout}`.split("\n").filter((line) => !line.startsWith("Task "));
+  const printed = gists(lines);
+  const expected = gists(shown.filter((line) => line !== "…"));
+  if (shown.includes("…")) {
+    for (const gist of expected) assert(printed.includes(gist), `${line}: no ${gist} in ${stdout}`);
+  } else {
+    assertEquals(printed, expected, line);
+  }
 }
 
-/** Returns the words of a line in alphabetical order, with 0 for each number. */
-function gist(line: string): string {
-  const words = line.trim().split(/\s+/).map((word) => word.replace(/\d+(\.\d+)?/g, "0"));
-  return words.sort().join(" ");
+/**
+ * Returns the lines in alphabetical order, without empty lines. The words of each line are in
+ * alphabetical order, with 0 for each number.
+ */
+function gists(lines: string[]): string[] {
+  const gists = lines.filter((line) => line.trim() !== "").map((line) => {
+    const words = line.trim().split(/\s+/).map((word) => word.replace(/\d+(\.\d+)?/g, "0"));
+    return words.sort().join(" ");
+  });
+  return gists.sort();
 }

@@ -1,4 +1,111 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { assertShownAlike, type Command, Page, programFiles, runIn, workshop } from "./readme.ts";
-import { command, isGranted, packageFlag, Printed, PROGRAM, ROOT, TempDir, test, testSideBySide } from "./testing.ts";
+import { argsOf, assertShownAlike, type Command, Page, runIn, writePrograms } from "./readme.ts";
+import {
+  ConcurrentTests,
+  copyPrograms,
+  deno,
+  isGranted,
+  packageFlag,
+  PROGRAM,
+  ROOT,
+  Running,
+  type TempDir,
+  test,
+} from "./testing.ts";
+
+const CONSOLE = "```console\n$ deno run -A flags.ts   # exit code 1\nBR CN\n```\n";
+
+test("the reader finds commands with their output, in a checkout with CRLF too", () => {
+  const text = `${CONSOLE}Does it work? \`deno task flags -a\` (exit code 2)\n`;
+  const shared = { inAnyOrder: false, input: [] };
+  const expected: Command[] = [
+    { line: "deno run -A flags.ts", exitCode: 1, shown: ["BR CN"], ...shared },
+    { line: "deno task flags -a", exitCode: 2, shown: [], ...shared },
+  ];
+  assertEquals(new Page(text).commands(), expected);
+  assertEquals(new Page(text.replaceAll("\n", "\r\n")).commands(), expected);
+});
+
+test("the reader throws if a page has no commands", () => {
+  assertThrows(() => new Page("Type `deno`.\n").commands(), Error, "got none");
+});
+
+test("the comparison with the output fails if a line or a word is missing", () => {
+  const [command] = new Page(CONSOLE).commands();
+  assert(command);
+  const ended = { code: 0, stdout: "CN BR \n", stderr: "" };
+  assertShownAlike(command, ended);
+  assertThrows(() => assertShownAlike(command, { ...ended, stdout: "CN\n" }));
+  assertThrows(() => assertShownAlike(command, { ...ended, stdout: "CN BR\n2 downloads\n" }));
+});
+
+test("README.md shows downloadMany as it stands in the three programs", () => {
+  const programs = ["flags.ts", "flags_threadpool.ts", "flags_async.ts"];
+  const sources = programs.map((name) => Deno.readTextFileSync(join(ROOT, name)));
+  const shown = readme().blocks("ts ignore").filter((block) => block.includes("downloadMany"));
+  assertEquals(shown.length, 3);
+  for (const [i, block] of shown.entries()) assert(sources[i]?.includes(block), block);
+}, { needs: ["read"] });
+
+test("the two commands that need only Node are those for Deno", () => {
+  const [, quickStart = ""] = /^## Quick start$([^]*?)^## /m.exec(readme().text) ?? [];
+  const withNode = Array.from(
+    quickStart.matchAll(/^\$ npx -y deno@[\d.]+ (.+)$/gm),
+    ([, args]) => args,
+  );
+  const withDeno = Array.from(quickStart.matchAll(/^\$ deno (.+)$/gm), ([, args]) => args);
+  assertEquals(withNode.length, 2);
+  assertEquals(withNode, withDeno);
+}, { needs: ["read"] });
+
+test("no table of README.md and docs/ is wider than 100 characters", () => {
+  const pages = Array.from(Deno.readDirSync(join(ROOT, "docs")), ({ name }) => `docs/${name}`);
+  for (const name of ["README.md", ...pages.filter((name) => name.endsWith(".md"))]) {
+    const rows = Page.read(name).text.split("\n").filter((line) => line.startsWith("|"));
+    for (const row of rows) assert([...row].length <= 100, `${name}: ${row}`);
+  }
+}, { needs: ["read"] });
+
+function readme(): Page {
+  return Page.read("README.md");
+}
+
+/** Commands that would run this test again. */
+const RUN_THIS_TEST = ["deno test -A", "deno task check"];
+
+const SERVE = "deno task serve 8001 --delay 0.5-5 --error-rate 0.25";
+
+/** Starts the flag server, on a free port, and downloads a flag. */
+async function serveFlags(dir: TempDir, command: Command): Promise<void> {
+  const args = argsOf(command).map((arg) => arg === "8001" ? "0" : arg);
+  await using server = new Running(deno(args, { cwd: dir.path }));
+  await server.stdout.until(/http:\S+br\.gif/);
+  const [url = ""] = server.stdout.text.match(/http:\S+br\.gif/) ?? [];
+  const response = await fetch(url);
+  const body = await response.bytes();
+  if (response.status === 200) assertEquals(body, packageFlag("BR"));
+  else assertEquals(response.status, 418);
+}
+
+const tests = new ConcurrentTests();
+const commands = isGranted(["read"]) ? readme().commands() : [];
+const known = new Set(RUN_THIS_TEST);
+for (const command of commands) {
+  const { line, exitCode, shown } = command;
+  const isForNode = line.startsWith("npx "); // the same command for Deno is beside it
+  if (isForNode || known.has(line) && shown.length === 0) continue;
+  known.add(line);
+  tests.add(line, async (dir) => {
+    copyPrograms(dir);
+    writePrograms(readme(), dir);
+    if (line === SERVE) return await serveFlags(dir, command);
+    const ended = await runIn(dir, command);
+    if (exitCode === 0 && shown.length > 0) assertShownAlike(command, ended);
+  });
+}
+tests.define("the commands of README.md");
+
+test("the commands of README.md include the flag server", () => {
+  assert(commands.some(({ line }) => line === SERVE));
+}, { needs: PROGRAM });
