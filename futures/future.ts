@@ -6,7 +6,6 @@
  * @module
  */
 
-import { callAfter, checkTimeout } from "./options.ts";
 import { Queue } from "./queue.ts";
 
 /**
@@ -32,12 +31,12 @@ export class TimeoutError extends Error {}
 export class InvalidStateError extends Error {}
 /**
  * Thrown if the worker that ran a task died or was terminated. `cause` is the error that killed the
- * worker, if there was one. If a worker dies, the pool keeps running.
+ * worker, if there was one. The pool itself keeps running after a worker has died.
  */
 export class WorkerCrashError extends Error {}
 /**
- * Thrown if the pool cannot run tasks because its module failed to load. `cause` is the error from
- * loading the module, if there was one.
+ * Thrown if the pool cannot run tasks because its module failed to load. `cause` is the error that
+ * loading the module threw, if there was one.
  */
 export class BrokenExecutorError extends Error {}
 
@@ -151,10 +150,9 @@ export class Future<T> {
    * at every call), with `CancelledError` if the future was cancelled, or with `TimeoutError` if
    * `timeout` ms pass first. Rejects with a `RangeError` if `timeout` is `NaN`.
    */
-  result(options: TimeoutOptions = {}): Promise<T> {
+  result(options?: TimeoutOptions): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { timeout = Infinity } = options;
-      checkTimeout(timeout);
+      const timeout = timeoutOf(options);
       let timer: ReturnType<typeof callAfter> = undefined;
       const settle = () => {
         clearTimeout(timer);
@@ -173,9 +171,10 @@ export class Future<T> {
 
   /**
    * Resolves to what the task threw, or to `undefined` if the task returned. Rejects with
-   * `CancelledError` or `TimeoutError` in the same cases as `result()`.
+   * `CancelledError`, `TimeoutError` or `RangeError` in the same cases as `result()`.
    */
   async exception(options?: TimeoutOptions): Promise<unknown> {
+    timeoutOf(options); // A failed future would otherwise hide the error that `NaN` causes.
     try {
       await this.result(options);
       return undefined;
@@ -204,8 +203,8 @@ export class Future<T> {
    * the type of the value that the task returned or threw.
    */
   toString(): string {
-    const how = this.#outcome ? ` ${this.#outcome.how} ${typeName(this.#outcome.value)}` : "";
-    return `<Future #${this.#id} state=${this.#state}${how}>`;
+    const outcome = this.#outcome && ` ${this.#outcome.how} ${typeName(this.#outcome.value)}`;
+    return `<Future #${this.#id} state=${this.#state}${outcome ?? ""}>`;
   }
 
   /**
@@ -256,12 +255,13 @@ export class Future<T> {
  */
 export async function* asCompleted<F extends Future<unknown>>(
   futures: Iterable<F>,
-  options: TimeoutOptions = {},
+  options?: TimeoutOptions,
 ): AsyncIterableIterator<F> {
-  const { timeout = Infinity } = options;
-  checkTimeout(timeout);
-  const deadline = performance.now() + timeout;
+  const deadline = performance.now() + timeoutOf(options);
   const pending = new Set(futures);
+  // A suspended generator keeps its parameters, and with them all futures and their results. (If a
+  // parameter had a default value, this assignment would not help.)
+  futures = [];
   const total = pending.size;
   const ready = new Queue<F>();
   let notify = () => {};
@@ -330,6 +330,31 @@ export async function wait<F extends Future<unknown>>(
   }
   const done = new Set([...all].filter((future) => future.done()));
   return { done, notDone: all.difference(done) };
+}
+
+/** The longest delay that `setTimeout` accepts, in ms. It ends a longer delay at once. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+/**
+ * Returns the `timeout` of `options`, or `Infinity` if there is no limit.
+ *
+ * @throws {RangeError} if `timeout` is `NaN`
+ */
+export function timeoutOf({ timeout = Infinity }: TimeoutOptions = {}): number {
+  if (Number.isNaN(timeout)) throw new RangeError("timeout: expected milliseconds, got NaN");
+  return timeout > MAX_DELAY ? Infinity : timeout;
+}
+
+/**
+ * Calls `fn` after `ms` milliseconds, or now if `ms` is not positive. Never calls `fn` if `ms` is
+ * `Infinity`. Returns the timer, if there is one.
+ */
+export function callAfter(ms: number, fn: () => void): ReturnType<typeof setTimeout> | undefined {
+  if (ms <= 0) {
+    fn();
+    return undefined;
+  }
+  return ms === Infinity ? undefined : setTimeout(fn, ms);
 }
 
 function typeName(value: unknown): string {

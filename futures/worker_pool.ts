@@ -11,19 +11,15 @@
 
 import { sendError, tooDeepError } from "./cloneable.ts";
 import { BrokenExecutorError, Future, WorkerCrashError } from "./future.ts";
-import { type MapOptions, MapResults } from "./map.ts";
+import { checkPositiveInteger, type MapOptions, MapResults } from "./map.ts";
 import type { Reply } from "./messages.ts";
-import { checkWholeNumber } from "./options.ts";
-import { PoolWorker } from "./pool_worker.ts";
+import { type Outcome, PoolWorker, type Task } from "./pool_worker.ts";
 import { Queue } from "./queue.ts";
-import type { Outcome, Task } from "./task.ts";
-import { checkMayStartTasks } from "./this_thread.ts";
+import { thisThread } from "./this_thread.ts";
 import { type PackedThrown, unpackThrown } from "./thrown.ts";
 
-export type { MapOptions };
-
 /** How long a pool without tasks keeps its workers, in milliseconds. */
-const REST_MS = 1000;
+const IDLE_MS = 1000;
 
 /**
  * A pool of Web Workers. The pool starts a worker when a task finds no worker idle, up to
@@ -55,7 +51,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   /** Set by `shutdown()` and `terminateWorkers()`. Resolves when no worker is left. */
   #closed: PromiseWithResolvers<void> | undefined;
   #broken: BrokenExecutorError | undefined;
-  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #isPumping = false;
 
   /**
@@ -67,14 +63,16 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * @throws {Deno.errors.NotCapable} without permission to read `worker.ts`
    */
   constructor(module: string | URL, options: { maxWorkers?: number } = {}) {
-    const isBundle = `${module}` === import.meta.url;
-    if (!URL.canParse(module) || isBundle) {
+    if (!URL.canParse(module)) {
+      throw new TypeError(`module: expected an absolute URL, got ${Deno.inspect(module)}`);
+    }
+    if (`${module}` === import.meta.url) {
       throw new TypeError(
-        `module: expected the absolute URL of an unbundled module, got ${module}`,
+        `module: expected a module that is not bundled with the pool, got ${module}`,
       );
     }
     const { maxWorkers = navigator.hardwareConcurrency } = options;
-    checkWholeNumber("maxWorkers", maxWorkers);
+    checkPositiveInteger("maxWorkers", maxWorkers);
     // Each worker loads `worker.ts`. Without permission to read that file, fail once here and not
     // in each worker.
     const workerFile = new URL("./worker.ts", import.meta.url);
@@ -93,8 +91,9 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    *   that the custom class extends);
    * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
    *   name;
-   * - a `DataCloneError` if an argument or the result cannot be cloned (a URL, Headers, Request or
-   *   Response nested inside a value is not noticed);
+   * - a `DataCloneError` if an argument or the result cannot be cloned. A value such as a URL or a
+   *   Response is only noticed if it is itself the argument or the result. Nested inside another
+   *   value, it arrives as `{}`;
    * - a `WorkerCrashError` if the worker dies or is terminated;
    * - a `BrokenExecutorError` if the module fails to load.
    *
@@ -148,9 +147,12 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Waits for the submitted tasks to finish, then stops the workers and resolves. With
-   * `cancelFutures`, cancels the tasks that have not started. With `wait: false`, resolves
-   * immediately, and the tasks finish in the background.
+   * Waits for the submitted tasks to finish, then stops the workers and resolves. Can be called
+   * more than once.
+   *
+   * @param options With `cancelFutures` (default: `false`), cancels the tasks that have not
+   * started. With `wait: false` (default: `true`), resolves immediately, and the tasks finish in
+   * the background.
    */
   async shutdown(options: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
     const { wait = true, cancelFutures = false } = options;
@@ -171,10 +173,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     const running = this.#closeWorkers();
     for (const task of this.#queue.drain()) task.future.cancel();
     for (const task of running) {
-      const error = new WorkerCrashError(
-        `${task.fn.name} lost its worker: terminateWorkers() was called`,
-      );
-      task.finish({ values: [], failure: { error } });
+      fail(task, new WorkerCrashError(lostWorker(task, "terminateWorkers() was called")));
     }
     this.#pump();
     await this.#closed.promise;
@@ -200,7 +199,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    checkMayStartTasks();
+    thisThread.worker?.checkMayStartTasks();
     if (this.#broken) throw this.#broken;
     if (this.#closed) throw new Error("cannot schedule new futures after shutdown");
   }
@@ -216,13 +215,13 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   /** Starts the tasks that can start, and stops the workers if there are no tasks. */
   #pump(): void {
-    // A callback of a task that could not be sent may call this method again. The outer call
-    // continues.
+    // A callback of a task that could not be sent may call this method again. Then the outer call
+    // continues, so that the stack stays short.
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
       this.#startTasks();
-      this.#restWorkers();
+      this.#stopIfIdle();
     } finally {
       this.#isPumping = false;
     }
@@ -237,14 +236,13 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     }
   }
 
-  /** If all workers are idle, stops them after `REST_MS`, or immediately after a shutdown. */
-  #restWorkers(): void {
-    clearTimeout(this.#restTimer);
-    const working = this.#workers.size - this.#idle.length;
-    if (working > 0) return;
+  /** If all workers are idle, stops them after `IDLE_MS`, or immediately after a shutdown. */
+  #stopIfIdle(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#workers.size > this.#idle.length) return;
     if (this.#workers.size === 0) this.#closed?.resolve();
     else if (this.#closed) this.#endIdleWorkers();
-    else this.#restTimer = setTimeout(() => this.#endIdleWorkers(), REST_MS);
+    else this.#idleTimer = setTimeout(() => this.#endIdleWorkers(), IDLE_MS);
   }
 
   #endIdleWorkers(): void {
@@ -257,15 +255,17 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     try {
       worker.run(task);
     } catch (error) {
+      // If the worker has no task, a getter of an argument has called `terminateWorkers()`.
+      if (!worker.takeTask()) return;
       this.#idle.push(worker);
-      task.finish({ values: [], failure: { error: sendError(error) } });
+      fail(task, sendError(error));
     }
   }
 
   #openWorker(): PoolWorker {
     const worker = new PoolWorker(this.#module, {
       onReply: (worker, reply) => this.#receive(worker, reply),
-      onStartError: (message) => this.#break(message),
+      onStartError: (message) => this.#break(`cannot start a worker: ${message}`),
     });
     this.#workers.add(worker);
     return worker;
@@ -291,16 +291,6 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   #receive(worker: PoolWorker, reply: Reply): void {
     switch (reply.kind) {
-      case "broken":
-        this.#break(reply.reason, unpackFailure(reply.thrown)?.error);
-        break;
-      case "unguarded":
-        // A program without the guard may never await a result, so report the error here too.
-        reportError(this.#break(reply.reason));
-        break;
-      case "ended":
-        this.#replaceEnded(worker, reply);
-        break;
       case "result":
         this.#idle.push(worker);
         this.#finishTask(worker, reply);
@@ -309,6 +299,16 @@ export class WorkerPoolExecutor implements AsyncDisposable {
       case "unreadable":
         this.#closeWorker(worker);
         this.#finishTask(worker, reply);
+        break;
+      case "ended":
+        this.#replaceEnded(worker, reply);
+        break;
+      case "broken":
+        this.#break(`cannot load ${this.#module}: ${reply.reason}`, unpackFailure(reply.thrown));
+        break;
+      case "unguarded":
+        // A program without the guard may never await a result, so report the error here too.
+        reportError(this.#break(`${this.#module} ${reply.reason}`));
         break;
     }
   }
@@ -319,20 +319,21 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     this.#pump();
   }
 
-  #replaceEnded(worker: PoolWorker, { thrown, reason }: EndedReply): void {
-    if (thrown) console.error(reason, unpackThrown(thrown));
+  #replaceEnded(worker: PoolWorker, { reason, thrown }: EndedReply): void {
+    if (reason) console.error(reason, ...(thrown ? [unpackThrown(thrown)] : []));
     this.#closeWorker(worker);
+    // The worker may have ended before it could start the task that it was sent.
     const task = worker.takeTask();
-    if (task) this.#send(task); // the task had been sent, but had not started
+    if (task) this.#send(task);
     this.#pump();
   }
 
   /** Marks the pool as broken, fails all its tasks, and returns the error that they fail with. */
-  #break(reason: string, cause?: unknown): BrokenExecutorError {
-    const error = new BrokenExecutorError(`cannot load ${this.#module}: ${reason}`, { cause });
+  #break(message: string, failure?: { error: unknown }): BrokenExecutorError {
+    const error = new BrokenExecutorError(message, failure && { cause: failure.error });
     this.#broken = error;
     for (const task of [...this.#closeWorkers(), ...this.#queue.drain()]) {
-      if (!task.future.done()) task.finish({ values: [], failure: { error } });
+      if (!task.future.done()) fail(task, error);
     }
     this.#pump();
     return error;
@@ -349,12 +350,22 @@ function outcomeOf(task: Task, reply: TaskReply): Outcome {
     case "unreadable":
       return { values: [], failure: { error: tooDeepError() } };
     case "crashed": {
-      const message = `${task.fn.name} lost its worker: ${reply.reason}`;
-      const failure = unpackFailure(reply.thrown);
-      const error = new WorkerCrashError(message, failure && { cause: failure.error });
+      const cause = unpackFailure(reply.thrown);
+      const error = new WorkerCrashError(
+        lostWorker(task, reply.reason),
+        cause && { cause: cause.error },
+      );
       return { values: reply.values, failure: { error } };
     }
   }
+}
+
+function lostWorker({ fn }: Task, reason: string): string {
+  return `${fn.name} lost its worker: ${reason}`;
+}
+
+function fail(task: Task, error: unknown): void {
+  task.finish({ values: [], failure: { error } });
 }
 
 function unpackFailure(thrown: PackedThrown | undefined): { error: unknown } | undefined {
