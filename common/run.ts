@@ -4,7 +4,7 @@
  * @module
  */
 import { clock, DEST_DIR, type DownloadMany, type Flag, type Outcome, POP20_CC } from "./flag.ts";
-import { removeUnfinished } from "./files.ts";
+import { makeUnfinished, removeUnfinished } from "./files.ts";
 import { expandCodes, HELP, type Options, parseOptions } from "./options.ts";
 import { canShowBar, ProgressBar } from "./progress_bar.ts";
 import { fail, mayUse, onSignal, orExit, plural, print, programName, reason } from "./terminal.ts";
@@ -129,6 +129,7 @@ function makeDirectory(): void {
   );
   // Ask now for the read permission that `removeUnfinished` needs.
   orExit(() => Deno.statSync(DEST_DIR));
+  orExit(makeUnfinished);
 }
 
 /**
