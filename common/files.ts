@@ -97,9 +97,19 @@ function removeAll(directory: string): void {
   const maxTries = 10;
   for (let tries = 1; tries <= maxTries; tries++) {
     try {
-      return Deno.removeSync(directory, { recursive: true });
+      return remove(directory);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
     }
+  }
+}
+
+function remove(directory: string): void {
+  try {
+    // Unlike a recursive removal, this also works if the program has too many open files.
+    Deno.removeSync(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw error;
+    Deno.removeSync(directory, { recursive: true });
   }
 }
