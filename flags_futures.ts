@@ -22,9 +22,9 @@
  * @module
  */
 import { downloadOne } from "./flags.ts";
-import { clock, DEST_DIR, POP20_CC } from "./common/flag.ts";
+import { clock, DEST_DIR } from "./common/flag.ts";
 import type { Flag, Outcome, Report } from "./common/flag.ts";
-import { main } from "./common/run.ts";
+import { DEFAULTS, main } from "./common/run.ts";
 import { print } from "./common/terminal.ts";
 import { asCompleted } from "./futures/mod.ts";
 import { WorkerPoolExecutor } from "./futures/mod.ts";
@@ -59,5 +59,4 @@ export async function downloadMany(flags: Flag[], maxReq: number, report: Report
   }
 }
 
-const codes = POP20_CC.slice(0, 5);
-if (import.meta.main) await main(downloadMany, { codes, maxReq: 3, most: 128, bar: false });
+if (import.meta.main) await main(downloadMany, DEFAULTS.futures);
