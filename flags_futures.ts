@@ -22,7 +22,7 @@
  * @module
  */
 import { downloadOne } from "./flags.ts";
-import { clock, DEST_DIR, POP20_CC } from "./common/flag.ts";
+import { clock, DEST_DIR } from "./common/flag.ts";
 import type { Flag, Outcome, Report } from "./common/flag.ts";
 import { print } from "./common/terminal.ts";
 import { asCompleted, WorkerPoolExecutor } from "./futures/mod.ts";
@@ -63,7 +63,6 @@ function isFailedDownload(error: unknown): error is Error & { cause: Outcome } {
 }
 
 if (import.meta.main) {
-  const { main } = await import("./common/run.ts");
-  const codes = POP20_CC.slice(0, 5);
-  await main(downloadMany, { codes, maxReq: 3, most: 128, bar: false });
+  const { DEFAULTS, main } = await import("./common/run.ts");
+  await main(downloadMany, DEFAULTS.futures);
 }
