@@ -15,7 +15,17 @@ import {
   SYNTAX,
 } from "./options.ts";
 import { canShowBar, ProgressBar } from "./progress_bar.ts";
-import { fail, mayUse, onSignal, orExit, plural, print, programName, reason } from "./terminal.ts";
+import {
+  fail,
+  mayUse,
+  onSignal,
+  orExit,
+  plural,
+  print,
+  printLast,
+  programName,
+  reason,
+} from "./terminal.ts";
 import { type Chart, type Span, withLanes } from "./timeline.ts";
 import { checkTimeline, showTimeline } from "./timeline_option.ts";
 
@@ -291,15 +301,15 @@ export async function showResults(
   charts: Chart[],
 ): Promise<string[]> {
   const lines = errorLines(outcomes, options);
+  let drawing = "";
   try {
-    const drawing = showTimeline(charts, options.timeline);
-    if (drawing) print(`${drawing}\n`);
+    drawing = showTimeline(charts, options.timeline);
   } catch (error) {
     lines.push(reason(error));
   }
   // Workers save no more flags from here on, even if the program waits for the reader of a pipe.
   removeUnfinished();
-  await print("");
+  await printLast(drawing && `${drawing}\n`);
   return lines;
 }
 
