@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Outcome, POP20_CC } from "../../common/flag.ts";
-import { DEFAULTS, spansOf } from "../../common/run.ts";
+import { DEFAULTS } from "../../common/options.ts";
+import { spansOf } from "../../common/run.ts";
 import { test } from "../testing.ts";
 
 test("the chapter's 20 codes are distinct and in the chapter's order", () => {
@@ -9,9 +10,9 @@ test("the chapter's 20 codes are distinct and in the chapter's order", () => {
 });
 
 test("the pool's default size is Python's, and never exceeds the maximum", () => {
-  const { maxReq, most } = DEFAULTS.threadpool;
-  assertEquals([maxReq, most], [Math.min(32, navigator.hardwareConcurrency + 4), 128]);
-  assert(!("most" in DEFAULTS.async));
+  const { maxReq, maxWorkers } = DEFAULTS.threadpool;
+  assertEquals([maxReq, maxWorkers], [Math.min(32, navigator.hardwareConcurrency + 4), 128]);
+  assert(!("maxWorkers" in DEFAULTS.async));
 });
 
 const AT = { start: 1000, end: 1400, thread: 3 };

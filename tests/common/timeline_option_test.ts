@@ -1,13 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import {
-  checkTimeline,
-  showTimeline,
-  svgTimeline,
-  textTimeline,
-  timelineOption,
-  traceTimeline,
-} from "../../common/timeline.ts";
+import { svgTimeline, textTimeline, traceTimeline } from "../../common/timeline.ts";
+import { checkTimeline, showTimeline, timelineOption } from "../../common/timeline_option.ts";
 import { deno, output, type Permission, PROGRAM, TempDir, test } from "../testing.ts";
 
 const FILES: Permission[] = ["read", "write"];
@@ -164,7 +158,7 @@ for (const permissions of [["--allow-write=downloaded"], []]) {
     async () => {
       await using dir = new TempDir();
       const program = join(dir.path, "program.ts");
-      const timeline = import.meta.resolve("../../common/timeline.ts");
+      const timeline = import.meta.resolve("../../common/timeline_option.ts");
       Deno.writeTextFileSync(
         program,
         `import { checkTimeline } from "${timeline}";

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { join } from "@std/path";
 import { POP20_CC } from "../../common/flag.ts";
-import { DEFAULTS } from "../../common/run.ts";
+import { DEFAULTS } from "../../common/options.ts";
 import { countWhole, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
 import { droppingSite, GIF, hostileSite, ROWS } from "../hostile_site.ts";
 import { ConcurrentTests, packageFlag, run, start } from "../testing.ts";
