@@ -1,4 +1,5 @@
-"""The flags programs in CPython: python3 flags_peers.py MODE CONNECTIONS BASE_URL CC..."""
+"""Downloads flags in CPython: flags_peers.py MODE CONNECTIONS BASE_URL CC…"""
+
 import asyncio
 import sys
 import urllib.request

@@ -1,117 +1,225 @@
 /**
- * Our pool of workers against bare messages, against the pools that npm has, under Node, and against
- * CPython's own: figures, how far they spread, ratios, and the goals.
+ * Compares the worker pool with bare messages, with npm's pools under Deno and under Node, and with
+ * CPython's pools. `docs/benchmarks.md` describes the method.
  *
  * ```console
  * $ deno task bench futures
  * ```
  *
- * It takes about two minutes. The same for all: the tasks, the measurements, default options, two
- * workers (`compute`: all cores). The contenders take turns, each time in a process of its own, which goes
- * over everything twice: with fewer tasks, for its compiler, and then for the figures. A pool has run
- * 2,000 tasks before its clock starts, except for `first`. All results are checked.
- *
- * `bare` is no pool but what is below one: Deno's workers in turn, a message there and a message back.
- * `in order` is the same with one message a worker under way, the floor of a pool that keeps the order.
- *
  * @module
  */
 import { fromFileUrl, join } from "@std/path";
-import { has, machine, median, spread, table, timed } from "./bench.ts";
+import { type Command, isInstalled, timed } from "./process.ts";
+import { median, medianAndSpread, ratio, table } from "./report.ts";
+import { type Contestant, takeTurns } from "./turns.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
+/** A pool that has not run one task after this time does not work. */
+const PROBE_MS = 10_000;
 const HERE = fromFileUrl(new URL("futures", import.meta.url));
-const NPM = { piscina: "5.3.2", tinypool: "2.2.0", workerpool: "10.0.3", poolifier: "5.3.2" };
-const CPYTHON = ["ThreadPoolExecutor", "ProcessPoolExecutor"];
+const PACKAGES = new Map([
+  ["Piscina", "piscina@5.3.2"],
+  ["tinypool", "tinypool@2.2.0"],
+  ["workerpool", "workerpool@10.0.3"],
+  ["poolifier", "poolifier@5.3.2"],
+]);
 
-const ROWS = {
+type JobName = "burst" | "chunks" | "trip" | "first" | "compute" | "copy" | "shared";
+
+/** The result of each job in one round. A contestant may not know every job. */
+type Figures = Partial<Record<JobName, number>>;
+
+interface Job {
+  title: string;
+  digits: number;
+}
+
+const JOBS: Record<JobName, Job> = {
   burst: { title: "20,000 tasks at once, ms", digits: 0 },
-  map: { title: "the same, `chunkSize` 100, ms", digits: 1 },
+  chunks: { title: "chunks of 100, ms", digits: 1 },
   trip: { title: "one at a time, µs each", digits: 1 },
-  first: { title: "first result of a new pool, ms", digits: 1 },
-  compute: { title: "200 × 5 ms, of the ideal", digits: 2 },
+  first: { title: "first result, ms", digits: 1 },
+  compute: { title: "200 × 5 ms, share of ideal", digits: 2 },
+  copy: { title: "16 MiB copied, ms", digits: 1 },
+  shared: { title: "16 MiB shared, ms", digits: 1 },
 };
 
-type Row = keyof typeof ROWS;
-
-/** What ours is to be, in times of a peer's. */
-const GOALS: [Row, "at most" | "at least", number, peer: string][] = [
-  ["burst", "at most", 1.5, "in order"],
-  ["burst", "at most", 1.1, "piscina"],
-  ["burst", "at most", 1, "tinypool"],
-  ["burst", "at most", 1, "workerpool"],
-  ["burst", "at most", 0.5, "ProcessPoolExecutor"],
-  ["map", "at most", 0.5, "ProcessPoolExecutor"],
-  ["trip", "at most", 1.5, "bare"],
-  ["first", "at most", 1.5, "bare"],
-  ["compute", "at least", 0.9, "the ideal"],
+const TABLES: { title: string; jobs: JobName[] }[] = [
+  { title: "Throughput", jobs: ["burst", "chunks", "compute"] },
+  { title: "Latency", jobs: ["trip", "first"] },
+  { title: "Large values", jobs: ["copy", "shared"] },
 ];
 
-/** What each contender measured, round by round. */
-const measured = new Map<string, Partial<Record<Row, number>>[]>();
+/** The contestant that the others are compared with. */
+const OURS = "this pool";
+const IN_ORDER = "messages, in order";
+const ALL_AT_ONCE = "messages, all at once";
+const THREADS = "ThreadPoolExecutor, CPython";
+const PROCESSES = "ProcessPoolExecutor, CPython";
 
-/** What the rounds gave; nothing for a contender that is absent, or that has nothing of the kind. */
-function figures(row: Row, name: string): number[] {
-  return measured.get(name)?.flatMap((figures) => figures[row] ?? []) ?? [];
+interface Goal {
+  job: JobName;
+  peer: string;
+  /** The largest acceptable ratio of this pool's time to the time of the peer. */
+  limit: number;
 }
 
-console.log(await machine());
-const dir = await Deno.makeTempDir({ prefix: "futures_bench" });
-try {
-  const commands = new Map<string, [string, string[]]>();
-  for (const name of ["ours", "in order", "bare"]) {
-    commands.set(name, [Deno.execPath(), ["run", "-A", join(HERE, "contender.mjs"), name]]);
-  }
+const GOALS: Goal[] = [
+  { job: "burst", peer: IN_ORDER, limit: 1.5 },
+  { job: "burst", peer: "Piscina, Node", limit: 1.1 },
+  { job: "burst", peer: "tinypool, Node", limit: 1 },
+  { job: "burst", peer: "workerpool, Node", limit: 1 },
+  { job: "burst", peer: PROCESSES, limit: 0.5 },
+  { job: "chunks", peer: PROCESSES, limit: 0.5 },
+  { job: "trip", peer: ALL_AT_ONCE, limit: 1.5 },
+  { job: "first", peer: ALL_AT_ONCE, limit: 1.5 },
+];
+const LEAST_SHARE_OF_IDEAL = 0.9;
+const MOST_OF_POOLIFIER = 0.1;
+
+/** Runs the benchmark, which takes about four minutes, and prints its tables. */
+export async function benchmarkFutures(): Promise<void> {
+  console.log("\n## The pool\n");
+  const dir = await Deno.makeTempDir({ prefix: "futures_bench" });
   try {
-    const pinned = Object.entries(NPM).map(([name, version]) => `${name}@${version}`);
-    await timed("npm", ["install", "--prefix", dir, "--fetch-retries=0", ...pinned]);
-    const { output } = await timed("node", ["--version"]);
-    console.log(`Node ${output.trim()}; npm installed ${pinned.join(", ")}`);
-    for (const { name } of Deno.readDirSync(HERE)) {
-      await Deno.copyFile(join(HERE, name), join(dir, name));
+    const contestants = await findContestants(dir);
+    const measured = await takeTurns(contestants);
+    for (const { title, jobs } of TABLES) {
+      console.log(`\n### ${title}\n\n${formatTable(jobs, measured)}`);
     }
-    for (const name in NPM) commands.set(name, ["node", [join(dir, "contender.mjs"), name]]);
+    printGoals(measured);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+/** Finds the contestants that work on this machine, and prints which ones do not. */
+async function findContestants(dir: string): Promise<Contestant<Figures>[]> {
+  const commands = new Map([
+    ...[OURS, IN_ORDER, ALL_AT_ONCE].map((name) => [name, underDeno(HERE, name)] as const),
+    ...await denoPeers(join(dir, "deno")),
+    ...await nodePeers(join(dir, "node")),
+    ...await pythonPeers(),
+  ]);
+  const contestants: Contestant<Figures>[] = [];
+  for (const [name, command] of commands) {
+    if (await works(name, command)) {
+      contestants.push({
+        name,
+        rounds: ROUNDS,
+        run: async () => JSON.parse((await timed(command)).stdout),
+      });
+    }
+  }
+  return contestants;
+}
+
+function underDeno(dir: string, name: string): Command {
+  return { program: Deno.execPath(), args: ["run", "-A", join(dir, "measure.mjs"), name] };
+}
+
+/** Copies the benchmark into a new project of Deno that can import the packages. */
+async function denoPeers(dir: string): Promise<[string, Command][]> {
+  await copyMeasure(dir);
+  const imports = Object.fromEntries(
+    Array.from(PACKAGES.values(), (pinned) => [pinned.split("@", 1)[0], `npm:${pinned}`]),
+  );
+  await Deno.writeTextFile(join(dir, "deno.json"), JSON.stringify({ imports }));
+  return Array.from(PACKAGES.keys(), (name) => [`${name}, Deno`, underDeno(dir, name)]);
+}
+
+/** Installs the packages with npm beside a copy of the benchmark. */
+async function nodePeers(dir: string): Promise<[string, Command][]> {
+  if (!await isInstalled("node") || !await isInstalled("npm")) {
+    console.log("- left out: pools under Node (Node or npm is not installed)");
+    return [];
+  }
+  await copyMeasure(dir);
+  const args = ["install", "--prefix", dir, "--fetch-retries=0", ...PACKAGES.values()];
+  try {
+    await timed({ program: "npm", args });
   } catch (error) {
-    console.log(`skipped: ${Object.keys(NPM).join(", ")} (${String(error).split("\n")[0]})`);
+    console.log(`- left out: pools under Node (${firstLine(error)})`);
+    return [];
   }
-  if (await has("python3")) {
-    for (const name of CPYTHON) commands.set(name, ["python3", [join(HERE, "contender.py"), name]]);
-  } else {
-    console.log(`skipped: ${CPYTHON.join(", ")} (no python3)`);
-  }
-
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, command] of commands) {
-      const figures = JSON.parse((await timed(...command)).output);
-      measured.set(name, [...measured.get(name) ?? [], figures]);
-    }
-  }
-} finally {
-  await Deno.remove(dir, { recursive: true });
+  return Array.from(PACKAGES.keys(), (name) => {
+    return [`${name}, Node`, { program: "node", args: [join(dir, "measure.mjs"), name] }];
+  });
 }
 
-console.log(`\nMedian of ${ROUNDS} rounds, how far they spread (and how many times ours):\n`);
-console.log(table(
-  ["", ...measured.keys()],
-  (Object.keys(ROWS) as Row[]).map((row) => {
-    const cells = Array.from(measured.keys(), (name) => {
-      const all = figures(row, name);
-      if (all.length === 0) return "–";
-      const ratio = (median(all) / median(figures(row, "ours"))).toFixed(2);
-      return `${median(all).toFixed(ROWS[row].digits)} ${spread(all)} (${ratio})`;
-    });
-    return [ROWS[row].title, ...cells];
-  }),
-));
-
-console.log("\nGoals of ours:\n");
-for (const [row, bound, limit, peer] of GOALS) {
-  const peers = peer === "the ideal" ? [1] : figures(row, peer);
-  if (peers.length === 0) continue;
-  const ratio = (median(figures(row, "ours")) / median(peers)).toFixed(2);
-  console.log(`- ${ROWS[row].title}: ${ratio} times ${peer}; the goal is ${bound} ${limit}`);
+async function pythonPeers(): Promise<[string, Command][]> {
+  if (!await isInstalled("python3")) {
+    console.log("- left out: CPython's pools (python3 is not installed)");
+    return [];
+  }
+  return [THREADS, PROCESSES].map((name) => {
+    const className = name.split(",", 1)[0] ?? "";
+    return [name, { program: "python3", args: [join(HERE, "measure.py"), className] }];
+  });
 }
-const few = median(figures("map", "ours")) / median(figures("burst", "poolifier"));
-if (few) {
-  console.log(`- ${ROWS.map.title}: ${few.toFixed(2)} of poolifier's single tasks; at most 0.1`);
+
+async function copyMeasure(dir: string): Promise<void> {
+  await Deno.mkdir(dir);
+  for (const { name } of Deno.readDirSync(HERE)) {
+    await Deno.copyFile(join(HERE, name), join(dir, name));
+  }
+}
+
+/** Returns whether a pool runs one task. If not, prints the reason. */
+async function works(name: string, { program, args }: Command): Promise<boolean> {
+  try {
+    await timed({ program, args: [...args, "probe"] }, { timeout: PROBE_MS });
+    return true;
+  } catch (error) {
+    console.log(`- left out: ${name} (${firstLine(error)})`);
+    return false;
+  }
+}
+
+function firstLine(error: unknown): string {
+  return String(error).split("\n", 1)[0] ?? "";
+}
+
+/** Returns the results of one job, or an empty array if the contestant has none. */
+function resultsOf(job: JobName, rounds: readonly Figures[] = []): number[] {
+  return rounds.map((figures) => figures[job]).filter((result) => result !== undefined);
+}
+
+function formatTable(jobs: JobName[], measured: Map<string, Figures[]>): string {
+  const ours = measured.get(OURS);
+  const rows = Array.from(measured, ([name, rounds]) => {
+    const cells = jobs.map((job) => formatCell(job, resultsOf(job, rounds), resultsOf(job, ours)));
+    return [name, ...cells];
+  });
+  // A row without a figure says nothing.
+  const rowsWithFigures = rows.filter(([_name, ...cells]) => cells.some((cell) => cell !== "–"));
+  return table(["", ...jobs.map((job) => JOBS[job].title)], rowsWithFigures);
+}
+
+function formatCell(job: JobName, results: number[], ours: number[]): string {
+  if (results.length === 0) return "–";
+  const { digits } = JOBS[job];
+  // A share of the ideal is a ratio already.
+  if (job === "compute") return medianAndSpread(results, digits);
+  return `${medianAndSpread(results, digits)} (${ratio(results, ours)})`;
+}
+
+function printGoals(measured: Map<string, Figures[]>): void {
+  const results = (job: JobName, name: string) => resultsOf(job, measured.get(name));
+  console.log("\nGoals of this pool:\n");
+  for (const { job, peer, limit } of GOALS) {
+    if (!measured.has(peer)) continue;
+    const times = ratio(results(job, OURS), results(job, peer));
+    console.log(`- ${JOBS[job].title}: ${times} times ${peer}; goal: at most ${limit}`);
+  }
+  const share = median(results("compute", OURS)).toFixed(2);
+  console.log(`- ${JOBS.compute.title}: ${share}; goal: at least ${LEAST_SHARE_OF_IDEAL}`);
+  const poolifier = "poolifier, Node";
+  if (measured.has(poolifier)) {
+    const times = ratio(results("chunks", OURS), results("burst", poolifier));
+    console.log(
+      `- ${JOBS.chunks.title}: ${times} times single tasks of ${poolifier}; ` +
+        `goal: at most ${MOST_OF_POOLIFIER}`,
+    );
+  }
 }

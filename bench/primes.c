@@ -1,4 +1,4 @@
-// primes book|wheel N…: checks the numbers on one core, prints the seconds and the count of primes.
+// primes book|wheel N…: checks the numbers on one core, and prints the seconds and the number of primes.
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-// The book's loop: every odd number up to the root, with the remainder of 64-bit integers.
+// The book's loop. It divides by every odd number up to the root, in 64-bit integers.
 static bool book(uint64_t n) {
   if (n < 2) return false;
   if (n % 2 == 0) return n == 2;
@@ -17,7 +17,7 @@ static bool book(uint64_t n) {
   return true;
 }
 
-// The loop of primes.ts. In a plain -O3 build floor() is a call: the cast is faster.
+// The loop of primes.ts. A cast replaces floor(), because -O3 alone does not inline floor().
 static inline bool divides(double half, double d) {
   double quotient = (half - (d - 1) / 2) / d;
   return quotient == (double)(int64_t)quotient;

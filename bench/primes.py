@@ -1,6 +1,6 @@
-"""primes.py WORKERS N…: checks the numbers as the book does, prints the seconds and how many are prime.
+"""Checks numbers with the book's is_prime, and prints the seconds and the number of primes.
 
-With 0 workers, it works in this process.
+primes.py WORKERS N… uses a ProcessPoolExecutor, or only this process if WORKERS is 0.
 """
 
 import math

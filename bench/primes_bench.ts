@@ -1,159 +1,217 @@
 /**
- * Checks the chapter's numbers against C and CPython, on every core, and by their size.
+ * Compares `isPrime` with C and CPython, and `proc_pool.ts` with CPython's `ProcessPoolExecutor`.
+ * `docs/benchmarks.md` describes the method.
  *
  * ```console
  * $ deno task bench primes
  * ```
  *
- * It takes about two minutes. Peers take turns, every turn is a process of its own, and the best of 9
- * turns counts: of 3 for CPython, which needs its time. A pool of more workers that comes out slower than
- * one worker was disturbed, and is measured again. A peer that the machine lacks is named and left out.
- *
  * @module
  */
 import { fromFileUrl, join } from "@std/path";
+import { plural } from "../common/terminal.ts";
 import { isPrime, NUMBERS } from "../primes.ts";
-import { has, machine, table, timed } from "./bench.ts";
+import { type Command, isInstalled, timed } from "./process.ts";
+import { median, medianAndSpread, ratio, table } from "./report.ts";
+import { type Contestant, takeTurns } from "./turns.ts";
 
-const TURNS = 9;
-const SLOW_TURNS = 3;
+const ROUNDS = 9;
+/** CPython needs more than ten seconds for each run. */
+const CPYTHON_ROUNDS = 3;
+const OURS = "`isPrime`, Deno";
+/** The largest acceptable time of two workers, relative to one worker. */
+const MOST_OF_ONE_WORKER = 0.65;
+/** `isPrime` divides by 8 of 30 candidates in a row. */
+const DIVISORS_SHARE = 8 / 30;
 
-interface Peer {
-  name: string;
-  turns: number;
-  /** The seconds that one turn took. */
-  run(): Promise<number>;
+const ARGS = NUMBERS.toReversed().map(String);
+const PRIMES = NUMBERS.filter(isPrime).length;
+
+/** The largest prime below each power of ten from 10^12 to 10^16. */
+const LARGEST_PRIMES = [
+  10n ** 12n - 11n,
+  10n ** 13n - 29n,
+  10n ** 14n - 27n,
+  10n ** 15n - 11n,
+  10n ** 16n - 63n,
+];
+
+/** A program that does what `primes.c` and `primes.py` do. */
+const ONE_CORE_PROGRAM = `
+  import { plural } from "../common/terminal.ts";
+import { isPrime } from ${JSON.stringify(import.meta.resolve("../primes.ts"))};
+  const numbers = Deno.args.map(BigInt);
+  const began = performance.now();
+  const primes = numbers.filter(isPrime).length;
+  console.log((performance.now() - began) / 1000, primes);`;
+
+/** Runs the benchmark, which takes about three minutes, and prints its tables. */
+export async function benchmarkPrimes(): Promise<void> {
+  console.log("\n## Prime numbers\n");
+  const hasPython = await isInstalled("python3");
+  if (!hasPython) console.log("- left out: CPython (python3 is not installed)");
+  const hasCompiler = await isInstalled("cc");
+  if (!hasCompiler) console.log("- left out: C (cc is not installed)");
+
+  const dir = await Deno.makeTempDir({ prefix: "primes_bench" });
+  try {
+    const contestants = oneCoreContestants(hasPython);
+    if (hasCompiler) contestants.push(...await compiledContestants(dir));
+    const measured = await takeTurns(contestants);
+    console.log(`\n### One core\n\n${formatOneCore(measured)}`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+
+  const counts = workerCounts(navigator.hardwareConcurrency);
+  const manyCores = await takeTurns(workerContestants(counts, hasPython));
+  console.log(`\n### Every core\n\n${formatWorkers(counts, manyCores)}`);
+  console.log(`\n### Larger numbers\n\n${benchmarkSizes()}`);
+  printGoal(manyCores);
 }
 
-const args = NUMBERS.toReversed().map(String);
-const count = NUMBERS.filter(isPrime).length;
-const path = (specifier: string) => fromFileUrl(import.meta.resolve(specifier));
-const ms = (seconds: number) => (seconds * 1000).toFixed(seconds < 0.01 ? 2 : 0);
-const times = (ratio: number) => `${ratio.toFixed(2)}x`;
-
-/** The time that a program took by its own clock: it prints that, and the count of primes. */
-async function clocked(command: string, args: string[]): Promise<number> {
-  const { output } = await timed(command, args);
-  const [seconds = NaN, primes] = output.trim().split(" ").map(Number);
-  if (primes !== count) throw new Error(`${command}: expected ${count} primes, got ${output}`);
+/** Runs a program that prints the seconds by its own clock and the number of primes. */
+async function clocked(command: Command): Promise<number> {
+  const { stdout } = await timed(command);
+  const [seconds = NaN, primes] = stdout.trim().split(" ").map(Number);
+  if (primes !== PRIMES) {
+    throw new Error(`${command.program}: expected ${PRIMES} primes, got ${stdout}`);
+  }
   return seconds;
 }
 
-/** The best turn of each peer, in seconds. */
-async function race(peers: Peer[]): Promise<number[]> {
-  const best = peers.map(() => Infinity);
-  for (let turn = 0; turn < TURNS; turn++) {
-    for (const [i, { turns, run }] of peers.entries()) {
-      if (turn < turns) best[i] = Math.min(best[i] ?? NaN, await run());
-    }
+function oneCoreContestants(hasPython: boolean): Contestant<number>[] {
+  const deno = { program: Deno.execPath(), args: ["eval", ONE_CORE_PROGRAM, ...ARGS] };
+  const contestants = [{ name: OURS, rounds: ROUNDS, run: () => clocked(deno) }];
+  if (hasPython) {
+    const python = { program: "python3", args: [pathOf("./primes.py"), "0", ...ARGS] };
+    const run = () => clocked(python);
+    contestants.push({ name: "the book's loop in CPython", rounds: CPYTHON_ROUNDS, run });
   }
-  return best;
+  return contestants;
 }
 
-/** `isPrime` on one core, against the same work in C and in CPython. */
-async function oneCore(dir: string, cc: boolean, python: boolean): Promise<string> {
-  const code = `
-    import { isPrime } from ${JSON.stringify(import.meta.resolve("../primes.ts"))};
-    const numbers = Deno.args.map(BigInt);
-    const t0 = performance.now();
-    const primes = numbers.filter(isPrime).length;
-    console.log((performance.now() - t0) / 1000, primes);`;
-  const peers: Peer[] = [{
-    name: "isPrime, Deno",
-    turns: TURNS,
-    run: () => clocked(Deno.execPath(), ["eval", code, ...args]),
-  }];
-  if (cc) {
-    const binary = join(dir, "primes");
-    await timed("cc", ["-O3", "-o", binary, path("./primes.c"), "-lm"]);
-    peers.push(
-      { name: "the same in C", turns: TURNS, run: () => clocked(binary, ["wheel", ...args]) },
-      { name: "the book's loop in C", turns: TURNS, run: () => clocked(binary, ["book", ...args]) },
-    );
-  }
-  if (python) {
-    const run = () => clocked("python3", [path("./primes.py"), "0", ...args]);
-    peers.push({ name: "the book's loop in CPython", turns: SLOW_TURNS, run });
-  }
-  const best = await race(peers);
-  const [ours = NaN] = best;
-  const rows = peers.map(({ name }, i) => {
-    const seconds = best[i] ?? NaN;
-    return [name, ms(seconds), times(seconds / ours)];
-  });
-  return table(["20 numbers on one core", "ms", "against isPrime"], rows);
-}
-
-/** Whole processes with more and more workers: proc_pool.ts, and CPython's ProcessPoolExecutor. */
-async function workers(python: boolean): Promise<string> {
-  const cores = navigator.hardwareConcurrency;
-  const counts = [1, 2, 4, 8, 16, 32, 64, 128].filter((n) => n < cores).concat(cores);
-  const pools = (name: string, turns: number, command: string, before: string[], after: string[]) =>
-    counts.map((n): Peer => ({
-      name,
-      turns,
-      run: async () => (await timed(command, [...before, `${n}`, ...after])).seconds,
-    }));
-  const program = ["run", "--allow-read", path("../proc_pool.ts")];
-  const peers = pools("proc_pool.ts", TURNS, Deno.execPath(), program, []);
-  if (python) peers.push(...pools("CPython", SLOW_TURNS, "python3", [path("./primes.py")], args));
-  let best = await race(peers);
-  const isDisturbed = (seconds: number, i: number) =>
-    seconds > (best[i - i % counts.length] ?? Infinity);
-  for (let again = 0; again < 2 && best.some(isDisturbed); again++) {
-    console.log("disturbed: once more");
-    best = await race(peers);
-  }
-
-  const rows = counts.map((n, i) => {
-    const [ours = NaN, theirs] = [best[i], best[counts.length + i]];
-    const speedUp = (best[0] ?? NaN) / ours;
-    const row = [n, ms(ours), times(speedUp), (speedUp / n).toFixed(2)];
-    return theirs === undefined ? row : [...row, ms(theirs), times(theirs / ours)];
-  });
-  const header = ["workers, whole process", "proc_pool.ts, ms", "faster than one", "of the ideal"];
-  const of = ((best[1] ?? NaN) / (best[0] ?? NaN)).toFixed(2);
-  const goal = `- ${counts[1]} workers take ${of} of the time of one; the goal is at most 0.65`;
-  const all = table(python ? [...header, "CPython, ms", "against proc_pool.ts"] : header, rows);
-  return counts.length > 1 ? `${all}\n\n${goal}` : all;
-}
-
-/** The largest primes below the powers of 10: what a number takes grows with its root. */
-function sizes(): string {
-  const primes = [
-    10n ** 12n - 11n,
-    10n ** 13n - 29n,
-    10n ** 14n - 27n,
-    10n ** 15n - 11n,
-    10n ** 16n - 63n,
+/** Compiles `primes.c` into `dir`. */
+async function compiledContestants(dir: string): Promise<Contestant<number>[]> {
+  const program = join(dir, "primes");
+  await timed({ program: "cc", args: ["-O3", "-o", program, pathOf("./primes.c"), "-lm"] });
+  return [
+    {
+      name: "the same loop in C",
+      rounds: ROUNDS,
+      run: () => clocked({ program, args: ["wheel", ...ARGS] }),
+    },
+    {
+      name: "the book's loop in C",
+      rounds: ROUNDS,
+      run: () => clocked({ program, args: ["book", ...ARGS] }),
+    },
   ];
-  let previous = NaN;
-  const rows = primes.map((n) => {
-    let best = Infinity;
-    for (let turn = 0; turn < TURNS; turn++) {
-      const t0 = performance.now();
-      if (!isPrime(n)) throw new Error(`expected a prime, got ${n}`);
-      best = Math.min(best, (performance.now() - t0) / 1000);
-    }
-    const growth = best / previous;
-    previous = best;
-    const divisions = Math.sqrt(Number(n)) * 8 / 30;
-    const each = (best * 1e9 / divisions).toFixed(2);
-    return [`${n}`, ms(best), Number.isNaN(growth) ? "" : times(growth), each];
+}
+
+function formatOneCore(measured: Map<string, number[]>): string {
+  const ours = measured.get(OURS) ?? [];
+  const rows = Array.from(measured, ([name, seconds]) => {
+    return [name, milliseconds(seconds), ratio(seconds, ours)];
   });
-  return table(["prime", "ms", "the one before (√10: 3.16x)", "ns for a division"], rows);
+  return table(["20 numbers on one core", "ms", "relative to `isPrime`"], rows);
 }
 
-console.log(`${await machine()}\n`);
-const [cc, python] = [await has("cc"), await has("python3")];
-if (!cc) console.log("cc: not on this machine, left out\n");
-if (!python) console.log("python3: not on this machine, left out\n");
-
-const dir = await Deno.makeTempDir({ prefix: "primes" });
-try {
-  console.log(`${await oneCore(dir, cc, python)}\n`);
-} finally {
-  await Deno.remove(dir, { recursive: true });
+/** Returns the powers of two below `cores`, and `cores`. */
+function workerCounts(cores: number): number[] {
+  const counts = [];
+  for (let count = 1; count < cores; count *= 2) counts.push(count);
+  return [...counts, cores];
 }
-console.log(`${await workers(python)}\n`);
-console.log(sizes());
+
+/** Whole processes, each with its number of workers. */
+function workerContestants(counts: number[], hasPython: boolean): Contestant<number>[] {
+  const contestants = counts.map((count) => {
+    const args = ["run", "--allow-read", pathOf("../proc_pool.ts"), `${count}`];
+    return wholeProcess(ourPool(count), ROUNDS, { program: Deno.execPath(), args });
+  });
+  if (!hasPython) return contestants;
+  const pythonContestants = counts.map((count) => {
+    const args = [pathOf("./primes.py"), `${count}`, ...ARGS];
+    return wholeProcess(pythonPool(count), CPYTHON_ROUNDS, { program: "python3", args });
+  });
+  return [...contestants, ...pythonContestants];
+}
+
+function ourPool(workers: number): string {
+  return `proc_pool.ts, ${plural(workers, "worker")}`;
+}
+
+function pythonPool(workers: number): string {
+  return `CPython, ${plural(workers, "worker")}`;
+}
+
+function wholeProcess(name: string, rounds: number, command: Command): Contestant<number> {
+  return { name, rounds, run: async () => (await timed(command)).seconds };
+}
+
+function formatWorkers(counts: number[], measured: Map<string, number[]>): string {
+  const rows = [];
+  for (const pool of [ourPool, pythonPool]) {
+    const oneWorker = measured.get(pool(1));
+    for (const count of counts) {
+      const seconds = measured.get(pool(count));
+      if (seconds === undefined || oneWorker === undefined) continue;
+      const speedUp = median(oneWorker) / median(seconds);
+      rows.push([
+        pool(count),
+        milliseconds(seconds),
+        speedUp.toFixed(2),
+        (speedUp / count).toFixed(2),
+        ratio(seconds, measured.get(ourPool(count)) ?? []),
+      ]);
+    }
+  }
+  const header = [
+    "whole process",
+    "ms",
+    "speed-up",
+    "share of ideal",
+    "relative to proc_pool.ts",
+  ];
+  return table(header, rows);
+}
+
+/** Times `isPrime` for larger and larger primes, in this process. */
+function benchmarkSizes(): string {
+  let previous: number[] | undefined;
+  const rows = [];
+  for (const prime of LARGEST_PRIMES) {
+    const seconds = Array.from({ length: ROUNDS }, () => timeIsPrime(prime));
+    const growth = previous === undefined ? "" : ratio(seconds, previous);
+    const divisions = Math.sqrt(Number(prime)) * DIVISORS_SHARE;
+    const nanoseconds = median(seconds) * 1e9 / divisions;
+    rows.push([`${prime}`, milliseconds(seconds, 2), growth, nanoseconds.toFixed(2)]);
+    previous = seconds;
+  }
+  return table(["prime", "ms", "relative to the row above", "ns for each division"], rows);
+}
+
+function timeIsPrime(prime: bigint): number {
+  const began = performance.now();
+  const result = isPrime(prime);
+  const seconds = (performance.now() - began) / 1000;
+  if (!result) throw new Error(`isPrime(${prime}): expected true, got false`);
+  return seconds;
+}
+
+function printGoal(measured: Map<string, number[]>): void {
+  const one = measured.get(ourPool(1));
+  const two = measured.get(ourPool(2));
+  if (one === undefined || two === undefined) return;
+  const times = ratio(two, one);
+  console.log(`\nGoal: 2 workers take at most ${MOST_OF_ONE_WORKER} times as long as 1: ${times}`);
+}
+
+function milliseconds(seconds: number[], digits = 0): string {
+  return medianAndSpread(seconds.map((value) => value * 1000), digits);
+}
+
+function pathOf(specifier: string): string {
+  return fromFileUrl(import.meta.resolve(specifier));
+}

@@ -1,3 +1,0 @@
-import * as tasks from "./tasks.mjs";
-
-self.onmessage = ({ data: [name, value] }) => self.postMessage(tasks[name](value));
