@@ -60,12 +60,47 @@ test("the two commands that need only Node are those for Deno", () => {
 }, { needs: ["read"] });
 
 test("no table of README.md and docs/ is wider than 100 characters", () => {
-  const pages = Array.from(Deno.readDirSync(join(ROOT, "docs")), ({ name }) => `docs/${name}`);
-  for (const name of ["README.md", ...pages.filter((name) => name.endsWith(".md"))]) {
+  for (const name of pages()) {
     const rows = Page.read(name).text.split("\n").filter((line) => line.startsWith("|"));
     for (const row of rows) assert([...row].length <= 100, `${name}: ${row}`);
   }
 }, { needs: ["read"] });
+
+test(
+  "the lines for JSR in README.md replace all lines for the standard library in deno.json",
+  () => {
+    const { imports } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+    const [lines = ""] = readme().blocks("json");
+    const replacements = JSON.parse(`{${lines.trim().replace(/,$/, "")}}`);
+    const replaced = Object.keys(imports).filter((name) => name.startsWith("@std/"));
+    assertEquals(Object.keys(replacements).sort(), replaced.sort());
+  },
+  { needs: ["read"] },
+);
+
+test("the links of README.md and docs/ lead to files and headings that exist", () => {
+  for (const name of pages()) {
+    const page = Page.read(name);
+    for (const [, target = ""] of page.text.matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith("https:")) continue;
+      if (target.startsWith("#")) assert(headings(page).includes(target), `${name}: ${target}`);
+      else Deno.statSync(join(ROOT, name, "..", target));
+    }
+  }
+}, { needs: ["read"] });
+
+/** Returns the links to the headings of a page, as GitHub makes them. */
+function headings({ text }: Page): string[] {
+  const names = Array.from(text.matchAll(/^#+ (.+)$/gm), ([, name = ""]) => name);
+  return names.map((name) =>
+    `#${name.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-")}`
+  );
+}
+
+function pages(): string[] {
+  const docs = Array.from(Deno.readDirSync(join(ROOT, "docs")), ({ name }) => `docs/${name}`);
+  return ["README.md", ...docs.filter((name) => name.endsWith(".md"))];
+}
 
 function readme(): Page {
   return Page.read("README.md");
