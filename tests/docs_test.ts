@@ -71,6 +71,14 @@ async function debug(dir: TempDir, command: Command): Promise<void> {
   assertEquals(inspector.paused, ["square"]);
 }
 
+/** What the tests read of a message of the Chrome DevTools Protocol. */
+interface InspectorMessage {
+  method?: string;
+  /** The worker that sent the message. */
+  sessionId?: string;
+  params?: { sessionId?: string; callFrames?: { functionName: string }[] };
+}
+
 /** A debugger that notes the names of the functions in which a worker pauses. */
 class Inspector implements Disposable {
   readonly paused: string[] = [];
@@ -80,7 +88,9 @@ class Inspector implements Disposable {
 
   constructor(url: string) {
     this.#socket = new WebSocket(url);
-    this.opened = new Promise((resolve) => this.#socket.onopen = () => resolve());
+    this.opened = new Promise((resolve) => {
+      this.#socket.onopen = () => resolve();
+    });
     this.#socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
   }
 
@@ -89,13 +99,12 @@ class Inspector implements Disposable {
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
   }
 
-  // deno-lint-ignore no-explicit-any -- a message of the inspector has one of many forms
-  #receive({ method, params, sessionId }: any): void {
+  #receive({ method, params, sessionId }: InspectorMessage): void {
     if (method === "Target.attachedToTarget") {
-      this.send("Debugger.enable", {}, params.sessionId);
-      this.send("Runtime.runIfWaitingForDebugger", {}, params.sessionId);
+      this.send("Debugger.enable", {}, params?.sessionId);
+      this.send("Runtime.runIfWaitingForDebugger", {}, params?.sessionId);
     } else if (method === "Debugger.paused") {
-      this.paused.push(params.callFrames[0].functionName);
+      this.paused.push(params?.callFrames?.[0]?.functionName ?? "");
       this.send("Debugger.resume", {}, sessionId);
     }
   }
