@@ -57,6 +57,18 @@ function nameOf(name: string, reason: string | undefined): string {
   return reason === undefined ? name : `${name} (ignored: ${reason})`;
 }
 
+/** Returns the reason to ignore a test that runs `program`, or `undefined` if it is installed. */
+export function unlessInstalled(program: string): string | undefined {
+  if (!isGranted(["run"])) return "needs --allow-run";
+  try {
+    const silent = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    new Deno.Command(program, { args: ["--version"], ...silent }).outputSync();
+    return undefined;
+  } catch {
+    return `needs the program ${program}`;
+  }
+}
+
 /** Defines a test that fails if it hangs. */
 export function test(
   name: string,

@@ -1,6 +1,13 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { countWhole, errorLines, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
-import { command, ConcurrentTests, output, programArgs, start } from "../testing.ts";
+import {
+  command,
+  ConcurrentTests,
+  output,
+  programArgs,
+  start,
+  unlessInstalled,
+} from "../testing.ts";
 
 const tests = new ConcurrentTests();
 
@@ -44,17 +51,6 @@ for (const [program, { args, isDownload }] of Object.entries(PRINTING_PROGRAMS))
   );
 }
 
-/** Returns whether a program exists. */
-function exists(program: string): boolean {
-  if (Deno.permissions.querySync({ name: "run" }).state !== "granted") return false;
-  try {
-    return new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
 for (
   const [program, columns, TERM, hasBar] of [
     ["flags_async.ts", 0, "xterm", false],
@@ -92,7 +88,7 @@ for (
       assertMatch(shown, /60 downloads in \d+\.\d\ds\r\n$/);
     },
     // macOS and BSD have another `script`, with other options.
-    { only: "linux", ignore: exists("script") ? false : "needs the program script" },
+    { only: "linux", ignore: unlessInstalled("script") },
   );
 }
 
