@@ -359,6 +359,8 @@ export function callAfter(ms: number, fn: () => void): ReturnType<typeof setTime
 
 function typeName(value: unknown): string {
   if (typeof value !== "object") return typeof value;
-  if (value instanceof Error && Object.hasOwn(value, "name")) return value.name;
-  return value ? value.constructor?.name ?? "Object" : "null";
+  if (value === null) return "null";
+  const hasOwnName = value instanceof Error && Object.hasOwn(value, "name");
+  const name: unknown = hasOwnName ? value.name : value.constructor?.name;
+  return typeof name === "string" ? name : "Object";
 }
