@@ -5,6 +5,7 @@ import { serveFlags } from "../flags_server.ts";
 import {
   command,
   deno,
+  inTerminal,
   output,
   type Permission,
   PROGRAM,
@@ -151,14 +152,8 @@ test("the site delays its responses in a Deno whose timers are numbers", async (
 
 /** Answers each question that Deno asks in a terminal with yes. Returns everything that is shown. */
 async function grantAll(args: string[], dir: TempDir): Promise<string> {
-  const line = [Deno.execPath(), ...args].map((word) => `'${word}'`).join(" ");
-  const child = new Deno.Command("script", {
-    args: ["-qec", `exec ${line}`, "/dev/null"],
-    cwd: dir.path,
-    env: { NO_COLOR: "1" },
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
+  const options = { cwd: dir.path, env: { NO_COLOR: "1" }, stdin: "piped" } as const;
+  const child = inTerminal(args, options).spawn();
   const keys = child.stdin.getWriter();
   let shown = "";
   let answers = 0;
@@ -187,7 +182,7 @@ for (const program of ["flags.ts", "flags_threadpool.ts"]) {
     }
     assert(!after.includes("requests"), after);
     assertMatch(after, /1 download in \d+\.\d\ds/);
-  }, { needs: PROGRAM, ignore: Deno.build.os !== "linux" });
+  }, { needs: PROGRAM, only: "linux" });
 }
 
 /** Returns the processor time that a process has used so far, in seconds. */
@@ -236,7 +231,7 @@ for (const [pipe, shell] of Object.entries(PIPES)) {
       await untilIdle(child.pid);
       assertEquals([await codeAfter(child, signal), await stderr], [exit, ""]);
       await child.stdout.cancel();
-    }, { needs: PROGRAM, ignore: Deno.build.os !== "linux" });
+    }, { needs: PROGRAM, only: "linux" });
 
     test(`flags_async.ts waits for ${pipe}, and ${signal} ends it with ${exit}`, async () => {
       await using dir = new TempDir();
@@ -250,7 +245,7 @@ for (const [pipe, shell] of Object.entries(PIPES)) {
       assertEquals(await stderr, `2 flags from ${url}, 2 connections\nZZ: not found\n`);
       assertEquals([...dir.downloaded().keys()], ["BR.gif", "run.json"]);
       await child.stdout.cancel();
-    }, { needs: PROGRAM, ignore: Deno.build.os !== "linux" });
+    }, { needs: PROGRAM, only: "linux" });
   }
 }
 
@@ -269,4 +264,4 @@ test("flags_threadpool.ts goes on when somebody reads a pipe that was full", asy
     0,
     `2 flags from ${url}, 2 connections\n`,
   ]);
-}, { needs: PROGRAM, ignore: Deno.build.os !== "linux" });
+}, { needs: PROGRAM, only: "linux" });

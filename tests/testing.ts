@@ -251,6 +251,32 @@ export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno
   });
 }
 
+export interface TerminalOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** A line for `sh` that runs before the command, such as `stty cols 80;`. */
+  before?: string;
+  /** Whether the test types on the keyboard. Default: nobody types. */
+  stdin?: "piped" | "null";
+}
+
+/** Returns the command `deno ARGS…` in a terminal, which the program `script` of Linux provides. */
+export function inTerminal(
+  args: string[],
+  { cwd, env = {}, before = "", stdin = "null" }: TerminalOptions,
+): Deno.Command {
+  // The shell takes the words of the command from variables, so the words may contain quotes.
+  const words = [Deno.execPath(), ...args].map((word, i) => [`WORD${i}`, word] as const);
+  const line = words.map(([name]) => `"$${name}"`).join(" ");
+  return new Deno.Command("script", {
+    args: ["-qec", `${before} exec ${line}`, "/dev/null"],
+    cwd,
+    env: { ...Object.fromEntries(words), ...env },
+    stdin,
+    stdout: "piped",
+  });
+}
+
 /**
  * Returns the arguments of `deno` that run a program with the permissions of its task, optionally
  * `without` one of them.

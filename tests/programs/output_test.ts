@@ -3,6 +3,7 @@ import { countWhole, errorLines, failures, flagSite, PROGRAMS } from "../flag_pr
 import {
   command,
   ConcurrentTests,
+  inTerminal,
   output,
   programArgs,
   start,
@@ -67,16 +68,8 @@ for (
     async ({ path }) => {
       await using site = flagSite({ delay: [0.1, 0.1] });
       const args = ["-a", "-l", "60", "-m", "10", "-s", site.url];
-      // The shell gets the words of the command from variables, so they need no quotes.
-      const words = [Deno.execPath(), ...programArgs(program, args)];
-      const variables = words.map((word, i) => [`WORD${i}`, word] as const);
-      const line = variables.map(([name]) => `"$${name}"`).join(" ");
-      const terminal = new Deno.Command("script", {
-        args: ["-qec", `stty cols ${columns}; exec ${line}`, "/dev/null"],
-        cwd: path,
-        env: { TERM, ...Object.fromEntries(variables) },
-        stdin: "null",
-      });
+      const before = `stty cols ${columns};`;
+      const terminal = inTerminal(programArgs(program, args), { cwd: path, env: { TERM }, before });
       const { code, stdout } = await terminal.output();
       const shown = new TextDecoder().decode(stdout);
       assertEquals(code, 0, shown);
