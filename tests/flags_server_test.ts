@@ -117,7 +117,7 @@ for (
   const [args, message] of [
     ["x", "PORT: expected 0 to 65535, got x"],
     ["65536", "PORT: expected 0 to 65535, got 65536"],
-    ["1 2", "one port expected, got 1 and 2"],
+    ["1 2", "expected one port, got 1 and 2"],
     ["--delay 5", "--delay: expected seconds such as 0.5-5, got 5"],
     ["--delay 5-1", "--delay: expected seconds such as 0.5-5, got 5-1"],
     ["--delay", "--delay: expected seconds such as 0.5-5, got nothing"],
@@ -126,7 +126,7 @@ for (
     ["--error-rate 2", "--error-rate: expected 0 to 1, got 2"],
     ["--error-rate=", "--error-rate: expected 0 to 1, got nothing"],
     ["--fast", "unknown option: --fast"],
-    ["--help=no", "unknown option: --help=no"],
+    ["--help=no", "expected no value after -h, got --help=no"],
   ] as const
 ) {
   test(`flags_server.ts ${args} reports what is wrong and exits with 2`, async () => {
@@ -154,15 +154,17 @@ test("a port that is taken is an error, not a usage error", async () => {
   assertMatch(stderr, new RegExp(`^cannot use port ${port}: Address already in use.*\n$`));
 }, { needs: PROGRAM, only: "unix" });
 
-for (const [given, missing] of [["--allow-read", "net"], ["--allow-net", "read"]] as const) {
+for (
+  const [given, message] of [
+    ["--allow-read", "cannot use port 0: .*run again with the --allow-net flag"],
+    ["--allow-net", "cannot read the images: .*run again with the --allow-read flag"],
+  ] as const
+) {
   test(`with ${given} alone, the error names the missing permission`, async () => {
     await using dir = new TempDir();
     const args = ["run", "--no-prompt", given, join(ROOT, "flags_server.ts"), "0"];
     const { code, stdout, stderr } = await output(deno(args, { cwd: dir.path }));
     assertEquals([code, stdout], [1, ""]);
-    assertMatch(
-      stderr,
-      new RegExp(`^cannot use port 0: .*run again with the --allow-${missing} flag\n$`),
-    );
+    assertMatch(stderr, new RegExp(`^${message}\n$`));
   }, { needs: PROGRAM });
 }

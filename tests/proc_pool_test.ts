@@ -98,7 +98,7 @@ for (
     [["0"], "WORKERS: expected a positive integer, got 0"],
     [["-1"], "WORKERS: expected a positive integer, got -1"],
     [["1.5"], "WORKERS: expected a positive integer, got 1.5"],
-    [["--fast"], "WORKERS: expected a positive integer, got --fast"],
+    [["--fast"], "unknown option: --fast"],
     [["", "7"], "WORKERS: expected a positive integer, got nothing"],
     [["999999999989"], "WORKERS (the first argument): expected at most 1024, got 999999999989"],
     [["1025", "7"], "WORKERS (the first argument): expected at most 1024, got 1025"],

@@ -57,6 +57,18 @@ function nameOf(name: string, reason: string | undefined): string {
   return reason === undefined ? name : `${name} (ignored: ${reason})`;
 }
 
+/** Returns the reason to ignore a test that runs `program`, or `undefined` if it is installed. */
+export function unlessInstalled(program: string): string | undefined {
+  if (!isGranted(["run"])) return "needs --allow-run";
+  try {
+    const silent = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    new Deno.Command(program, { args: ["--version"], ...silent }).outputSync();
+    return undefined;
+  } catch {
+    return `needs the program ${program}`;
+  }
+}
+
 /** Defines a test that fails if it hangs. */
 export function test(
   name: string,
@@ -236,6 +248,32 @@ export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+  });
+}
+
+export interface TerminalOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** A line for `sh` that runs before the command, such as `stty cols 80;`. */
+  before?: string;
+  /** Whether the test types on the keyboard. Default: nobody types. */
+  stdin?: "piped" | "null";
+}
+
+/** Returns the command `deno ARGS…` in a terminal, which the program `script` of Linux provides. */
+export function inTerminal(
+  args: string[],
+  { cwd, env = {}, before = "", stdin = "null" }: TerminalOptions,
+): Deno.Command {
+  // The shell takes the words of the command from variables, so the words may contain quotes.
+  const words = [Deno.execPath(), ...args].map((word, i) => [`WORD${i}`, word] as const);
+  const line = words.map(([name]) => `"$${name}"`).join(" ");
+  return new Deno.Command("script", {
+    args: ["-qec", `${before} exec ${line}`, "/dev/null"],
+    cwd,
+    env: { ...Object.fromEntries(words), ...env },
+    stdin,
+    stdout: "piped",
   });
 }
 

@@ -152,7 +152,12 @@ test("reports a full disk on one line", async () => {
   );
 }, { needs: FILES, only: "linux" });
 
-for (const permissions of [["--allow-write=downloaded"], []]) {
+for (
+  const [permissions, advice] of [
+    [["--allow-write=downloaded"], "add --allow-write=x.svg, or write into downloaded/"],
+    [[], "add --allow-write=x.svg"],
+  ] as const
+) {
   test(
     `with ${permissions[0] ?? "no permission"}, the check says which permission to add`,
     async () => {
@@ -168,7 +173,7 @@ for (const permissions of [["--allow-write=downloaded"], []]) {
       const { code, stdout, stderr } = await output(deno(args, { cwd: dir.path }));
       assertEquals(
         [code, stdout, stderr],
-        [0, "cannot write x.svg: add --allow-write=x.svg\n", ""],
+        [0, `cannot write x.svg: ${advice}\n`, ""],
       );
       assert(![...Deno.readDirSync(dir.path)].some(({ name }) => name === "x.svg"));
     },

@@ -1,6 +1,14 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { countWhole, errorLines, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
-import { command, ConcurrentTests, output, programArgs, start } from "../testing.ts";
+import {
+  command,
+  ConcurrentTests,
+  inTerminal,
+  output,
+  programArgs,
+  start,
+  unlessInstalled,
+} from "../testing.ts";
 
 const tests = new ConcurrentTests();
 
@@ -44,17 +52,6 @@ for (const [program, { args, isDownload }] of Object.entries(PRINTING_PROGRAMS))
   );
 }
 
-/** Returns whether a program exists. */
-function exists(program: string): boolean {
-  if (Deno.permissions.querySync({ name: "run" }).state !== "granted") return false;
-  try {
-    return new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
-      .outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
 for (
   const [program, columns, TERM, hasBar] of [
     ["flags_async.ts", 0, "xterm", false],
@@ -71,16 +68,8 @@ for (
     async ({ path }) => {
       await using site = flagSite({ delay: [0.1, 0.1] });
       const args = ["-a", "-l", "60", "-m", "10", "-s", site.url];
-      // The shell gets the words of the command from variables, so they need no quotes.
-      const words = [Deno.execPath(), ...programArgs(program, args)];
-      const variables = words.map((word, i) => [`WORD${i}`, word] as const);
-      const line = variables.map(([name]) => `"$${name}"`).join(" ");
-      const terminal = new Deno.Command("script", {
-        args: ["-qec", `stty cols ${columns}; exec ${line}`, "/dev/null"],
-        cwd: path,
-        env: { TERM, ...Object.fromEntries(variables) },
-        stdin: "null",
-      });
+      const before = `stty cols ${columns};`;
+      const terminal = inTerminal(programArgs(program, args), { cwd: path, env: { TERM }, before });
       const { code, stdout } = await terminal.output();
       const shown = new TextDecoder().decode(stdout);
       assertEquals(code, 0, shown);
@@ -92,7 +81,7 @@ for (
       assertMatch(shown, /60 downloads in \d+\.\d\ds\r\n$/);
     },
     // macOS and BSD have another `script`, with other options.
-    { only: "linux", ignore: exists("script") ? false : "needs the program script" },
+    { only: "linux", ignore: unlessInstalled("script") },
   );
 }
 

@@ -42,7 +42,7 @@ for (
 for (
   const { file, why, only } of [
     { file: "downloaded/no/such.svg", why: "No such file or directory", only: "unix" },
-    { file: "run.svg", why: "add --allow-write=run.svg" },
+    { file: "run.svg", why: "add --allow-write=run.svg, or write into downloaded/" },
   ] as const
 ) {
   tests.addForEach(
