@@ -2,13 +2,13 @@ import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { flagCodes, serveFlags } from "../flags_server.ts";
 import {
-  command,
   deno,
   output,
   type Permission,
   PROGRAM,
   ROOT,
   run,
+  start,
   TempDir,
   test,
 } from "./testing.ts";
@@ -95,20 +95,18 @@ test(
   "prints the URL, answers a bad Host with 400, and ends on Ctrl-C",
   async () => {
     await using dir = new TempDir();
-    await using server = command("flags_server.ts", ["0"], { cwd: dir.path }).spawn();
-    const reader = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { value = "" } = await reader.read();
-    const port = Number(value.match(/:(\d+)/)?.[1]);
-    const url = `http://127.0.0.1:${port}/flags`;
-    assertEquals(value, `243 flags at ${url}, such as ${url}/br/br.gif\n`);
+    await using server = start("flags_server.ts", ["0"], dir);
+    await server.stdout.until(/\n/);
+    const port = Number(server.stdout.text.match(/:(\d+)/)?.[1]);
     for (const host of ["a b", "[", "a:b", "a:99999", "%", "x, y"]) {
       const answer = await send(port, `GET /flags/br/br.gif HTTP/1.1\r\nHost: ${host}`);
       assertMatch(answer, /^HTTP\/1.1 400 Bad Request\r\n/, host);
     }
     server.kill("SIGINT");
-    assertEquals((await server.status).code, 130);
-    assertEquals((await reader.read()).done, true);
-    assertEquals(await new Response(server.stderr).text(), "");
+    const { code, stdout, stderr } = await server.end();
+    const url = `http://127.0.0.1:${port}/flags`;
+    assertEquals(stdout, `243 flags at ${url}, such as ${url}/br/br.gif\n`);
+    assertEquals([code, stderr], [130, ""]);
   },
   { needs: PROGRAM, only: "unix" },
 );
