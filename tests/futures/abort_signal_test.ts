@@ -74,21 +74,17 @@ test("a reason that cannot be cloned arrives as a string that says so", async ()
   }
 }, POOL);
 
-test(
-  "an abort right after submit reaches the task, in a new worker and in a running one",
-  async () => {
-    await using executor = newPool(1);
-    for (const [n, position] of ["starting", "idle", "queued"].entries()) {
-      const controller = new AbortController();
-      const before = position === "queued" ? executor.submit(tasks.overlap, shared()) : undefined;
-      const seen = executor.submit(tasks.reasonOf, controller.signal);
-      controller.abort(n);
-      assertEquals(await seen.result(), n);
-      await before?.result();
-    }
-  },
-  POOL,
-);
+test("an abort right after submit reaches the task, in a new and in a running worker", async () => {
+  await using executor = newPool(1);
+  for (const [n, position] of ["starting", "idle", "queued"].entries()) {
+    const controller = new AbortController();
+    const before = position === "queued" ? executor.submit(tasks.overlap, shared()) : undefined;
+    const seen = executor.submit(tasks.reasonOf, controller.signal);
+    controller.abort(n);
+    assertEquals(await seen.result(), n);
+    await before?.result();
+  }
+}, POOL);
 
 test("each signal among several arguments aborts on its own", async () => {
   await using executor = newPool(1);

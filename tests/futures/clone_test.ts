@@ -19,30 +19,27 @@ test("arguments and results travel as structured clones; shared memory is shared
 }, POOL);
 
 for (const kind of Object.keys(tasks.uncloneable) as tasks.Uncloneable[]) {
-  test(
-    `${kind} as argument, item or result fails with a DataCloneError; the pool keeps running`,
-    async () => {
-      await using executor = newPool(1);
-      const value = tasks.uncloneable[kind]();
-      const worker = await executor.submit(tasks.workerId).result();
-      const refused = [executor.submit(tasks.echo, value), executor.submit(tasks.make, kind)];
-      const check = submitTicks(executor, tasks.tick);
-      for (const error of await Promise.all(refused.map((future) => future.exception()))) {
-        assertInstanceOf(error, DOMException);
-        assertEquals(error.name, "DataCloneError");
-      }
-      await check();
-      for (const [chunkSize, before] of [[1, 3], [2, 2], [9, 0]] as const) {
-        const items = executor.map(tasks.echo<unknown>, [0, 1, 2, value, 4], { chunkSize });
-        assertEquals(await listToError(items), [...range(before), "DataCloneError"]);
-        const made = executor.map(tasks.make, [0, 1, 2, kind, 4], { chunkSize });
-        assertEquals(await listToError(made), [...range(before), "DataCloneError"]);
-      }
-      if (kind === "a list of 2,700 nodes") return; // a worker cannot read further messages after this one
-      assertEquals(await executor.submit(tasks.workerId).result(), worker);
-    },
-    POOL,
-  );
+  test(`${kind} fails with a DataCloneError; the pool keeps running`, async () => {
+    await using executor = newPool(1);
+    const value = tasks.uncloneable[kind]();
+    const worker = await executor.submit(tasks.workerId).result();
+    const refused = [executor.submit(tasks.echo, value), executor.submit(tasks.make, kind)];
+    const check = submitTicks(executor, tasks.tick);
+    for (const error of await Promise.all(refused.map((future) => future.exception()))) {
+      assertInstanceOf(error, DOMException);
+      assertEquals(error.name, "DataCloneError");
+    }
+    await check();
+    for (const [chunkSize, before] of [[1, 3], [2, 2], [9, 0]] as const) {
+      const items = executor.map(tasks.echo<unknown>, [0, 1, 2, value, 4], { chunkSize });
+      assertEquals(await listToError(items), [...range(before), "DataCloneError"]);
+      const made = executor.map(tasks.make, [0, 1, 2, kind, 4], { chunkSize });
+      assertEquals(await listToError(made), [...range(before), "DataCloneError"]);
+    }
+    // A worker cannot read further messages after this one.
+    if (kind === "a list of 2,700 nodes") return;
+    assertEquals(await executor.submit(tasks.workerId).result(), worker);
+  }, POOL);
 }
 
 test("the pool does not look for values that arrive as {} deep inside another value", async () => {
@@ -67,48 +64,40 @@ test("a future ends although a getter of its argument cancels it, throws or subm
   assertEquals(endings, ["returned", "returned", "AssertionError", "returned", "returned"]);
 }, POOL);
 
-test(
-  "a RangeError thrown by a getter of an argument, an item or a result arrives as it is",
-  async () => {
-    await using executor = newPool(1);
-    const error = new RangeError("the user's own error");
-    const value = Object.defineProperty({}, "x", {
-      enumerable: true,
-      get() {
-        throw error;
-      },
-    });
-    assert(await executor.submit(tasks.echo, value).exception() === error);
-    assert(await executor.map(tasks.echo, [value]).next().catch((error) => error) === error);
-    const thrown = await executor.submit(tasks.makeThrowingGetter).exception();
-    assertInstanceOf(thrown, RangeError);
-    assertEquals(thrown.message, "thrown by a getter of the result");
-  },
-  POOL,
-);
+test("a RangeError thrown by a getter of a value stays the user's own error", async () => {
+  await using executor = newPool(1);
+  const error = new RangeError("the user's own error");
+  const value = Object.defineProperty({}, "x", {
+    enumerable: true,
+    get() {
+      throw error;
+    },
+  });
+  assert(await executor.submit(tasks.echo, value).exception() === error);
+  assert(await executor.map(tasks.echo, [value]).next().catch((error) => error) === error);
+  const thrown = await executor.submit(tasks.makeThrowingGetter).exception();
+  assertInstanceOf(thrown, RangeError);
+  assertEquals(thrown.message, "thrown by a getter of the result");
+}, POOL);
 
-test(
-  "thousands of tasks that cannot be sent may be submitted, also from done callbacks",
-  async () => {
-    for (const maxWorkers of [1, 2]) {
-      await using executor = newPool(maxWorkers);
-      const gate = shared();
-      const held = range(maxWorkers).map(() => executor.submit(tasks.step, { gate }));
-      const all: Future<unknown>[] = [];
-      const submit = () => {
-        const future = executor.submit(tasks.echo<unknown>, () => 1);
-        all.push(future);
-        return future;
-      };
-      for (const _ of range(3000)) submit().addDoneCallback(submit);
-      const check = submitTicks(executor, tasks.tick);
-      tasks.tick(gate);
-      await check();
-      await wait([...held, ...all.slice(0, 3000)]);
-      await wait(all);
-      const endings = await Promise.all(all.map(ending));
-      assertEquals(endings, range(6000).map(() => "DataCloneError"));
-    }
-  },
-  POOL,
-);
+test("done callbacks may submit thousands of tasks that cannot be sent", async () => {
+  for (const maxWorkers of [1, 2]) {
+    await using executor = newPool(maxWorkers);
+    const gate = shared();
+    const held = range(maxWorkers).map(() => executor.submit(tasks.step, { gate }));
+    const all: Future<unknown>[] = [];
+    const submit = () => {
+      const future = executor.submit(tasks.echo<unknown>, () => 1);
+      all.push(future);
+      return future;
+    };
+    for (const _ of range(3000)) submit().addDoneCallback(submit);
+    const check = submitTicks(executor, tasks.tick);
+    tasks.tick(gate);
+    await check();
+    await wait([...held, ...all.slice(0, 3000)]);
+    await wait(all);
+    const endings = await Promise.all(all.map(ending));
+    assertEquals(endings, range(6000).map(() => "DataCloneError"));
+  }
+}, POOL);

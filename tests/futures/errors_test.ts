@@ -1,12 +1,13 @@
 /** The tests of how thrown errors arrive. */
 
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
-import { test } from "../testing.ts";
+import { Reports, test } from "../testing.ts";
 import { nameOf, newPool, POOL, TASKS_URL } from "./helpers.ts";
 import * as tasks from "./pool_tasks.ts";
 
@@ -35,4 +36,33 @@ test("a thrown value that is not an Error arrives unchanged", async () => {
   const [text, object, nothing, ...refused] = await Promise.all(all);
   assertEquals<unknown>([text, object, nothing], [["text"], [{ n: 1n }], [undefined]]);
   assertEquals(refused.flat().map(nameOf), ["DataCloneError", "DataCloneError"]);
+}, POOL);
+
+for (const kind of ["a frozen error", "a fixed cause", "a DOMException with odd fields"] as const) {
+  test(`${kind} ends its own task, and the pool keeps running`, async () => {
+    using reports = new Reports();
+    await using executor = newPool(1);
+    const error = await executor.submit(tasks.failOddly, kind).exception();
+    assertInstanceOf(error, Error);
+    if (error.cause !== undefined) assertEquals(`${error.cause}`, "TypeError: why");
+    const map = executor.map(tasks.failOddly, [kind, kind], { chunkSize: 2 });
+    assertInstanceOf(await map.next().catch((error) => error), Error);
+    await executor.submit(tasks.leaveOddly, kind).result();
+    assertEquals(await executor.submit(tasks.add, 1, 2).result(), 3);
+    assertEquals(reports.all.length, 1);
+  }, POOL);
+}
+
+test("a future whose task threw an error with an odd name still shows itself", async () => {
+  await using executor = newPool(1);
+  using reports = new Reports();
+  const future = executor.submit(tasks.failOddly, "a name that is an object");
+  let others = 0;
+  future.addDoneCallback(() => {
+    throw new Error("from a callback");
+  });
+  future.addDoneCallback(() => others++);
+  assert(await future.exception() instanceof Error);
+  assertEquals([others, reports.all.length], [1, 1]);
+  assertStringIncludes(`${future}`, "state=finished raised ");
 }, POOL);

@@ -47,7 +47,7 @@ test("a future is not thenable: awaiting it returns the future itself", async ()
   for (const future of all) assert(!("then" in future));
 });
 
-test("state, cancelled(), running(), done() and cancel() agree; a running future cannot be cancelled", () => {
+test("the methods agree on the state; a running or finished future cannot be cancelled", () => {
   const look = (it: Future<number>) => [it.state, it.cancelled(), it.running(), it.done()];
   const seen = inEveryState().all.map((it) => [...look(it), it.cancel(), it.cancel(), it.state]);
   assertEquals(seen, [
@@ -58,7 +58,7 @@ test("state, cancelled(), running(), done() and cancel() agree; a running future
   ]);
 });
 
-test("result() resolves to the value at every call, before and after the future is done", async () => {
+test("result() resolves to the value at every call, before and after that", async () => {
   for (const { future, resolve } of [inEveryState().pending, inEveryState().running]) {
     const early = [future.result(), future.exception()];
     resolve(5);
@@ -77,7 +77,7 @@ test("result() rejects with what the task threw, the same object at every call",
   }
 });
 
-test("result() and exception() reject with CancelledError when the future is cancelled", async () => {
+test("result() and exception() of a cancelled future reject with CancelledError", async () => {
   const { pending: { future }, cancelled } = inEveryState();
   const early = [future.result(), future.exception()];
   future.cancel();
@@ -137,7 +137,7 @@ test("100,000 timeouts that expire on one future take seconds, not minutes", asy
   assertLess(performance.now() - begin, 20_000);
 });
 
-test("a failure that nobody reads stays in its future and is not an unhandled rejection", async () => {
+test("a failure that nobody reads is not an unhandled rejection", async () => {
   const { running: { future, reject }, pending, cancelled } = inEveryState();
   const error = new Error("kept");
   reject(error);
@@ -180,7 +180,7 @@ test("a callback that throws is reported with console.error; the others still ru
   assertEquals([others, ...reports.all.map((args) => args.includes(error))], [2, true, true]);
 });
 
-test("start() marks a pending future as running, and returns false for a cancelled one", () => {
+test("start() makes a pending future running, and returns false for a cancelled one", () => {
   const { pending, running, cancelled, finished } = inEveryState();
   assertEquals([pending.start(), pending.future.state], [true, "running"]);
   assertEquals([cancelled.start(), cancelled.future.state], [false, "cancelled"]);
@@ -199,7 +199,7 @@ test("settling twice throws InvalidStateError, which shows the state and the fut
   assertEquals(await finished.future.result(), 1);
 });
 
-test("toString() shows the number and the state of a future, and console.log shows the same", () => {
+test("toString() and console.log show the number and the state of a future", () => {
   const { all } = inEveryState();
   for (const future of all.slice(0, 3)) {
     assertMatch(`${future}`, new RegExp(`^<Future #[0-9]+ state=${future.state}>$`));

@@ -58,7 +58,10 @@ export function tick(counts: Int32Array, index = 0): void {
   Atomics.notify(counts, index);
 }
 
-/** Calls `tick` after one turn of the event loop, so that errors left by an earlier task surface first. */
+/**
+ * Calls `tick` after one turn of the event loop, so that errors left by an earlier task surface
+ * first.
+ */
 export async function lateTick(counts: Int32Array, index: number): Promise<void> {
   await sleep();
   tick(counts, index);
@@ -222,6 +225,26 @@ export function fail(kind: Throwable): never {
   throw thrown[kind]();
 }
 
+const unprintable = { toString: null, valueOf: null };
+
+/** Errors that are hard to take apart and to rebuild. */
+export const odd = {
+  "a frozen error": () => Object.freeze(new Error("frozen", { cause: new TypeError("why") })),
+  "a fixed cause": () =>
+    Object.defineProperty(new Error(), "cause", { value: new TypeError("why") }),
+  "a DOMException with odd fields": () =>
+    Object.defineProperty(new DOMException(), "message", { value: unprintable }),
+  "a name that is an object": () => Object.assign(new Error(), { name: unprintable }),
+};
+
+export function failOddly(kind: keyof typeof odd): never {
+  throw odd[kind]();
+}
+
+export function leaveOddly(kind: keyof typeof odd): void {
+  leaveRejection(odd[kind]());
+}
+
 /** How errors arrive: as which built-in class, and with what own fields. */
 export const arriving: [Throwable, type: abstract new (...args: never[]) => Error, own: object][] =
   [
@@ -354,7 +377,7 @@ export async function abortedOnes(
   return [first.aborted, n, last.aborted];
 }
 
-/** Waits for the tick without awaiting. Returns whether the signal has aborted then, and a turn later. */
+/** Computes until the tick. Returns whether the signal has aborted then, and a moment later. */
 export async function compute(
   signal: AbortSignal,
   started: Int32Array,

@@ -44,52 +44,44 @@ test("shutdown() lets queued tasks finish, then ends the workers and resolves", 
   await silence(count);
 }, { ...POOL, sanitizeOps: true });
 
-test(
-  "shutdown({ cancelFutures: true }) cancels pending tasks and notifies everyone who waits for them",
-  async () => {
-    const executor = newPool(1);
-    const gate = shared();
-    const held = executor.submit(tasks.step, { gate });
-    const all = range(4).map(() => executor.submit(tasks.step, {}));
-    const maps = orders.flatMap(({ ordered }) => [
-      executor.map(tasks.step, [{}], { ordered }),
-      executor.map(tasks.step, [{}, {}], { ordered, bufferSize: 1 }),
-    ]);
-    const told = [...maps.map((map) => map.next()), all[1]?.result(), all[2]?.exception()];
-    const names = Promise.all(told.map((promise) => promise?.then(() => "", nameOf)));
-    const waited = [Array.fromAsync(asCompleted(all)), wait(all).then(({ done }) => [...done])];
-    await sleep(50);
-    const ended = executor.shutdown({ cancelFutures: true });
-    assertEquals(statesOf([held, ...all]), ["running", ...all.map(() => "cancelled")]);
-    assertEquals(await names, told.map(() => "CancelledError"));
-    assertEquals(await Promise.all(waited), [all, all]);
-    tasks.tick(gate);
-    await ended;
-  },
-  POOL,
-);
+test("cancelFutures cancels pending tasks and notifies everyone who waits for them", async () => {
+  const executor = newPool(1);
+  const gate = shared();
+  const held = executor.submit(tasks.step, { gate });
+  const all = range(4).map(() => executor.submit(tasks.step, {}));
+  const maps = orders.flatMap(({ ordered }) => [
+    executor.map(tasks.step, [{}], { ordered }),
+    executor.map(tasks.step, [{}, {}], { ordered, bufferSize: 1 }),
+  ]);
+  const told = [...maps.map((map) => map.next()), all[1]?.result(), all[2]?.exception()];
+  const names = Promise.all(told.map((promise) => promise?.then(() => "", nameOf)));
+  const waited = [Array.fromAsync(asCompleted(all)), wait(all).then(({ done }) => [...done])];
+  await sleep(50);
+  const ended = executor.shutdown({ cancelFutures: true });
+  assertEquals(statesOf([held, ...all]), ["running", ...all.map(() => "cancelled")]);
+  assertEquals(await names, told.map(() => "CancelledError"));
+  assertEquals(await Promise.all(waited), [all, all]);
+  tasks.tick(gate);
+  await ended;
+}, POOL);
 
-test(
-  "shutdown() may be called again; with wait: false it resolves at once and stops the workers in the background",
-  async () => {
-    const executor = newPool(1);
-    const gate = shared();
-    const count = shared();
-    await executor.submit(tasks.beat, count).result();
-    const all = range(4).map(() => executor.submit(tasks.step, { gate }));
-    const ended = [executor.shutdown()];
-    await executor.shutdown({ wait: false });
-    assertEquals(statesOf(all), ["running", "pending", "pending", "pending"]);
-    all[0]?.addDoneCallback(() => ended.push(executor.shutdown()));
-    ended.push(executor.shutdown({ cancelFutures: true }));
-    assertEquals(statesOf(all), ["running", "cancelled", "cancelled", "cancelled"]);
-    tasks.tick(gate);
-    await Promise.all(ended);
-    assertEquals(ended.length, 3);
-    await Promise.all([...ended, executor.shutdown(), newPool().shutdown(), silence(count)]);
-  },
-  POOL,
-);
+test("shutdown() may be called again, and resolves at once with wait: false", async () => {
+  const executor = newPool(1);
+  const gate = shared();
+  const count = shared();
+  await executor.submit(tasks.beat, count).result();
+  const all = range(4).map(() => executor.submit(tasks.step, { gate }));
+  const ended = [executor.shutdown()];
+  await executor.shutdown({ wait: false });
+  assertEquals(statesOf(all), ["running", "pending", "pending", "pending"]);
+  all[0]?.addDoneCallback(() => ended.push(executor.shutdown()));
+  ended.push(executor.shutdown({ cancelFutures: true }));
+  assertEquals(statesOf(all), ["running", "cancelled", "cancelled", "cancelled"]);
+  tasks.tick(gate);
+  await Promise.all(ended);
+  assertEquals(ended.length, 3);
+  await Promise.all([...ended, executor.shutdown(), newPool().shutdown(), silence(count)]);
+}, POOL);
 
 test("submit and map throw after shutdown; a map still yields what it has submitted", async () => {
   for (const { ordered } of orders) {
@@ -106,27 +98,23 @@ test("submit and map throw after shutdown; a map still yields what it has submit
   }
 }, POOL);
 
-test(
-  "terminateWorkers() cancels pending futures, fails running ones at once, and stops the workers",
-  async () => {
-    const executor = newPool(2);
-    const count = shared();
-    const running = range(2).map(() => executor.submit(tasks.beatForever, count));
-    const pending = range(4).map((n) => executor.submit(tasks.echo, n));
-    await until(() => count[0] !== 0);
-    const completed = Array.fromAsync(asCompleted([...running, ...pending]));
-    const ended = executor.terminateWorkers();
-    assertEquals(statesOf(running), ["finished", "finished"]);
-    assertEquals(statesOf(pending), pending.map(() => "cancelled"));
-    for (const future of running) assertInstanceOf(await future.exception(), WorkerCrashError);
-    assertEquals((await completed).length, 6);
-    await ended;
-    await silence(count);
-    assertThrows(() => executor.submit(tasks.add, 1, 1), Error, AFTER_SHUTDOWN);
-    assertThrows(() => executor.map(tasks.step, []), Error, AFTER_SHUTDOWN);
-  },
-  POOL,
-);
+test("terminateWorkers() cancels pending futures and fails running ones at once", async () => {
+  const executor = newPool(2);
+  const count = shared();
+  const running = range(2).map(() => executor.submit(tasks.beatForever, count));
+  const pending = range(4).map((n) => executor.submit(tasks.echo, n));
+  await until(() => count[0] !== 0);
+  const completed = Array.fromAsync(asCompleted([...running, ...pending]));
+  const ended = executor.terminateWorkers();
+  assertEquals(statesOf(running), ["finished", "finished"]);
+  assertEquals(statesOf(pending), pending.map(() => "cancelled"));
+  for (const future of running) assertInstanceOf(await future.exception(), WorkerCrashError);
+  assertEquals((await completed).length, 6);
+  await ended;
+  await silence(count);
+  assertThrows(() => executor.submit(tasks.add, 1, 1), Error, AFTER_SHUTDOWN);
+  assertThrows(() => executor.map(tasks.step, []), Error, AFTER_SHUTDOWN);
+}, POOL);
 
 test("terminateWorkers() works while a shutdown() is still waiting", async () => {
   for (const options of [{}, { wait: false }, { cancelFutures: true }]) {
@@ -144,27 +132,23 @@ test("terminateWorkers() works while a shutdown() is still waiting", async () =>
   }
 }, POOL);
 
-test(
-  "terminateWorkers() ends a pool without tasks, and workers that have not started",
-  async () => {
-    await newPool().terminateWorkers();
-    const idle = newPool(1);
-    await idle.submit(tasks.add, 1, 1).result();
-    await idle.terminateWorkers();
-    const count = shared();
-    const starting = newPool(4);
-    const all = range(6).map(() => starting.submit(tasks.tick, count));
-    await starting.terminateWorkers();
-    assertEquals(await Promise.all(all.map(ending)), [
-      ...range(4).map(() => "WorkerCrashError"),
-      "cancelled",
-      "cancelled",
-    ]);
-    await sleep(50);
-    assertEquals(count[0], 0);
-  },
-  { ...POOL, sanitizeOps: true },
-);
+test("terminateWorkers() ends idle pools, and workers that have not started", async () => {
+  await newPool().terminateWorkers();
+  const idle = newPool(1);
+  await idle.submit(tasks.add, 1, 1).result();
+  await idle.terminateWorkers();
+  const count = shared();
+  const starting = newPool(4);
+  const all = range(6).map(() => starting.submit(tasks.tick, count));
+  await starting.terminateWorkers();
+  assertEquals(await Promise.all(all.map(ending)), [
+    ...range(4).map(() => "WorkerCrashError"),
+    "cancelled",
+    "cancelled",
+  ]);
+  await sleep(50);
+  assertEquals(count[0], 0);
+}, { ...POOL, sanitizeOps: true });
 
 test("a map ends with an error when terminateWorkers() is called", async () => {
   for (const { ordered } of orders) {

@@ -28,38 +28,30 @@ async function assertAdvice(future: Future<unknown>, name: string, module = TASK
   return error.message;
 }
 
-test(
-  "a function that is not exported, or only shares a name, fails with a TypeError and never runs",
-  async () => {
-    await using executor = newPool(1);
-    const count = shared();
-    const samename = () => "the right one";
-    const hidden = () => 1;
-    const others = [hidden, () => 1, samename, Math.max] as ((count: Int32Array) => unknown)[];
-    for (const round of [1, 2]) {
-      for (const fn of others) {
-        await assertAdvice(executor.submit(fn, count), fn.name);
-        const error = await executor.map(fn, [count]).next().catch((error) => error);
-        assertInstanceOf(error, TypeError);
-        for (const part of [fn.name, TASKS_URL]) assertStringIncludes(error.message, part);
-      }
-      assertEquals(count[0], round - 1);
-      assertEquals(await executor.submit(tasks.samename, count).result(), "the wrong one");
+test("a function that is not exported, or only shares a name, fails and never runs", async () => {
+  await using executor = newPool(1);
+  const count = shared();
+  const samename = () => "the right one";
+  const hidden = () => 1;
+  const others = [hidden, () => 1, samename, Math.max] as ((count: Int32Array) => unknown)[];
+  for (const round of [1, 2]) {
+    for (const fn of others) {
+      await assertAdvice(executor.submit(fn, count), fn.name);
+      const error = await executor.map(fn, [count]).next().catch((error) => error);
+      assertInstanceOf(error, TypeError);
+      for (const part of [fn.name, TASKS_URL]) assertStringIncludes(error.message, part);
     }
-  },
-  POOL,
-);
+    assertEquals(count[0], round - 1);
+    assertEquals(await executor.submit(tasks.samename, count).result(), "the wrong one");
+  }
+}, POOL);
 
-test(
-  "a worker runs the export that has the function's name and text, although it closes over other variables",
-  async () => {
-    await using executor = newPool(1);
-    const multiply = tasks.multiplier(10);
-    assertEquals(multiply(2), 20);
-    assertEquals(await executor.submit(multiply, 2).result(), 6);
-  },
-  POOL,
-);
+test("the variables that a function closes over do not travel to the worker", async () => {
+  await using executor = newPool(1);
+  const multiply = tasks.multiplier(10);
+  assertEquals(multiply(2), 20);
+  assertEquals(await executor.submit(multiply, 2).result(), 6);
+}, POOL);
 
 test("a function fails with a TypeError if two exports share its name and text", async () => {
   await using executor = newPool(1);
@@ -88,39 +80,31 @@ const otherwiseExported = {
 } as const;
 
 for (const [how, [fn, name]] of Object.entries(otherwiseExported)) {
-  test(
-    `a function that ${how} fails with a TypeError that does not deny that it is exported`,
-    async () => {
-      await using executor = newPool(1);
-      const message = await assertAdvice(executor.submit(fn as (n: number) => unknown, 1), name);
-      const said = message.replaceAll(TASKS_URL, "MODULE");
-      assert(!/is not exported(?: by MODULE)?(?! by| under)/.test(said), message);
-      assert(!message.includes("export it"), message);
-    },
-    POOL,
-  );
+  test(`a function that ${how} fails, and the error says what to write`, async () => {
+    await using executor = newPool(1);
+    const message = await assertAdvice(executor.submit(fn as (n: number) => unknown, 1), name);
+    const said = message.replaceAll(TASKS_URL, "MODULE");
+    assert(!/is not exported(?: by MODULE)?(?! by| under)/.test(said), message);
+    assert(!message.includes("export it"), message);
+  }, POOL);
 }
 
-test(
-  "submitting anything but a function fails with a TypeError that says what was expected",
-  async () => {
-    await using executor = newPool(1);
-    for (const value of [undefined, null, 5, "add", {}] as never[]) {
-      for (
-        const error of [
-          await executor.submit(value).exception(),
-          await executor.map(value, [1]).next().catch((error: unknown) => error),
-        ]
-      ) {
-        assertInstanceOf(error, TypeError);
-        assertMatch(error.message, /expected a function/);
-        assertStringIncludes(error.message, Deno.inspect(value));
-      }
+test("submitting anything but a function fails with a TypeError that says so", async () => {
+  await using executor = newPool(1);
+  for (const value of [undefined, null, 5, "add", {}] as never[]) {
+    for (
+      const error of [
+        await executor.submit(value).exception(),
+        await executor.map(value, [1]).next().catch((error: unknown) => error),
+      ]
+    ) {
+      assertInstanceOf(error, TypeError);
+      assertMatch(error.message, /expected a function/);
+      assertStringIncludes(error.message, Deno.inspect(value));
     }
-    assertEquals(await executor.submit(tasks.add, 1, 2).result(), 3);
-  },
-  POOL,
-);
+  }
+  assertEquals(await executor.submit(tasks.add, 1, 2).result(), 3);
+}, POOL);
 
 test("a function that fails does not break the tasks around it", async () => {
   await using executor = newPool(1);

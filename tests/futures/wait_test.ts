@@ -29,13 +29,13 @@ test("wait waits for all futures; cancelled and failed ones count as done", asyn
   assertEquals(await waited({}, []), " and ");
 }, { sanitizeOps: true });
 
-test("wait does not throw when its timeout expires: it returns the unfinished futures in notDone", async () => {
+test("when its timeout expires, wait returns the unfinished futures in notDone", async () => {
   for (const timeout of [0, 20]) {
     assertEquals(await waited({ timeout }), "cancelled,finished and pending,running");
   }
 });
 
-test("FIRST_COMPLETED returns when one future is done, and reports all that are done", async () => {
+test("FIRST_COMPLETED returns when a future is done, and reports all that are done", async () => {
   const options = { returnWhen: "FIRST_COMPLETED", timeout: 30_000 } as const;
   assertEquals(await waited(options, ["pending", "running"], fails), "finished and pending");
   assertEquals(await waited(options), "cancelled,finished and pending,running");

@@ -53,7 +53,7 @@ test("a module that is not an absolute URL is a TypeError", () => {
   }
 }, POOL);
 
-test("a module that is a bundle with the pool is a TypeError, which does not ask for a URL", () => {
+test("a module that is a bundle with the pool is a TypeError that says so", () => {
   const bundle = import.meta.resolve("../../futures/worker_pool.ts");
   for (const module of [bundle, new URL(bundle)]) {
     const { message } = assertThrows(() => new WorkerPoolExecutor(module), TypeError);
@@ -101,6 +101,23 @@ test("workers start when none is idle, up to maxWorkers; idle ones are used agai
   }
 }, POOL);
 
+test("if a worker cannot be created, every future fails with BrokenExecutorError", async () => {
+  const { Worker } = globalThis;
+  globalThis.Worker = class {
+    constructor() {
+      throw new Error("no thread is left");
+    }
+  } as unknown as typeof Worker;
+  try {
+    await using executor = newPool(2);
+    const all = range(4).map(() => executor.submit(tasks.add, 1, 1));
+    for (const future of all) assertEquals(await ending(future), "BrokenExecutorError");
+    assertThrows(() => executor.submit(tasks.add, 1, 1), BrokenExecutorError);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+}, POOL);
+
 /** Notes each start of a worker until the end of the block. */
 class StartedWorkers implements Disposable {
   readonly #Worker = globalThis.Worker;
@@ -119,53 +136,45 @@ class StartedWorkers implements Disposable {
   }
 }
 
-test(
-  "the event loop runs, and workers deliver results, between the starts of two workers",
-  async () => {
-    await using ready = newPool(1);
+test("timers run and results arrive between the starts of two workers", async () => {
+  await using ready = newPool(1);
+  await ready.submit(tasks.add, 1, 1).result();
+  let ticks = 0;
+  let resultCount = 0;
+  const starts: { ticks: number; resultCount: number }[] = [];
+  using _ = new StartedWorkers(() => starts.push({ ticks, resultCount }));
+  const timer = setInterval(() => ticks++, 0);
+  await using executor = newPool(6);
+  const all = range(12).map((n) => executor.submit(tasks.echo, n));
+  assert(starts.length <= 1, `${starts.length} workers have started when submit returns`);
+  assertEquals(statesOf(all), range(12).map((n) => n < 6 ? "running" : "pending"));
+  while (starts.length < 6) {
     await ready.submit(tasks.add, 1, 1).result();
-    let ticks = 0;
-    let resultCount = 0;
-    const starts: { ticks: number; resultCount: number }[] = [];
-    using _ = new StartedWorkers(() => starts.push({ ticks, resultCount }));
-    const timer = setInterval(() => ticks++, 0);
-    await using executor = newPool(6);
-    const all = range(12).map((n) => executor.submit(tasks.echo, n));
-    assert(starts.length <= 1, `${starts.length} workers have started when submit returns`);
-    assertEquals(statesOf(all), range(12).map((n) => n < 6 ? "running" : "pending"));
-    while (starts.length < 6) {
-      await ready.submit(tasks.add, 1, 1).result();
-      resultCount++;
-    }
-    clearInterval(timer);
-    assertEquals(await results(all), range(12));
-    assertEquals(starts.length, 6);
-    assertEquals(new Set(starts.map(({ ticks }) => ticks)).size, 6, Deno.inspect(starts));
-    assert(starts[5] && starts[5].resultCount > 0, Deno.inspect(starts));
-  },
-  POOL,
-);
+    resultCount++;
+  }
+  clearInterval(timer);
+  assertEquals(await results(all), range(12));
+  assertEquals(starts.length, 6);
+  assertEquals(new Set(starts.map(({ ticks }) => ticks)).size, 6, Deno.inspect(starts));
+  assert(starts[5] && starts[5].resultCount > 0, Deno.inspect(starts));
+}, POOL);
 
-test(
-  "pending tasks can be cancelled and then never run; running tasks cannot be cancelled",
-  async () => {
-    for (const maxWorkers of [1, 2]) {
-      await using executor = newPool(maxWorkers);
-      const counts = shared(2000);
-      const all = range(2000).map((n) => executor.submit(tasks.tick, counts, n));
-      for (const [n, future] of all.entries()) {
-        if (n % 7 === 0) await future.result().catch(nameOf);
-        const other = all[n + n % 7];
-        if (other?.state === "running") assertEquals(other.cancel(), false);
-        if (other?.state === "pending") assertEquals(other.cancel(), true);
-      }
-      await wait(all);
-      assertEquals([...counts], all.map((future) => future.cancelled() ? 0 : 1));
-      assert(counts.includes(0) && counts.includes(1));
+test("pending tasks can be cancelled and never run; running tasks cannot", async () => {
+  for (const maxWorkers of [1, 2]) {
+    await using executor = newPool(maxWorkers);
+    const counts = shared(2000);
+    const all = range(2000).map((n) => executor.submit(tasks.tick, counts, n));
+    for (const [n, future] of all.entries()) {
+      if (n % 7 === 0) await future.result().catch(nameOf);
+      const other = all[n + n % 7];
+      if (other?.state === "running") assertEquals(other.cancel(), false);
+      if (other?.state === "pending") assertEquals(other.cancel(), true);
     }
-  },
-  POOL,
-);
+    await wait(all);
+    assertEquals([...counts], all.map((future) => future.cancelled() ? 0 : 1));
+    assert(counts.includes(0) && counts.includes(1));
+  }
+}, POOL);
 
 test("a finished or cancelled future keeps its outcome but not its arguments", async () => {
   await using executor = newPool();
@@ -193,18 +202,14 @@ test("a finished or cancelled future keeps its outcome but not its arguments", a
   assertEquals((await Array.fromAsync(map)).length, 100);
 }, POOL);
 
-test(
-  "in a worker, submit and map throw once the task has ended, and mention import.meta.main",
-  async () => {
-    await using executor = newPool(1);
-    const errors = shared(2);
-    await executor.submit(tasks.submitLater, errors).result();
-    await until(() => errors.includes(2));
-    assertEquals([...errors], [2, 0]);
-    await submitTicks(executor, tasks.tick)();
-  },
-  POOL,
-);
+test("in a worker, submit and map throw once the task has ended", async () => {
+  await using executor = newPool(1);
+  const errors = shared(2);
+  await executor.submit(tasks.submitLater, errors).result();
+  await until(() => errors.includes(2));
+  assertEquals([...errors], [2, 0]);
+  await submitTicks(executor, tasks.tick)();
+}, POOL);
 
 testSideBySide("pools that take a second", {
   async "a pool that is idle for a second stops its workers, and starts others"() {
