@@ -239,7 +239,7 @@ function formatDelayed(
     const seconds = secondsOf(runs);
     const ideal = Math.ceil(POP20_CC.length / connections) * DELAY_S;
     // Only Deno's start was measured.
-    const times = name.endsWith(".ts") ? (median(seconds) / (ideal + start)).toFixed(2) : "";
+    const times = name.endsWith(".ts") ? (median(seconds) / (ideal + start)).toFixed(2) : "–";
     return [
       name,
       `${connections}`,

@@ -183,7 +183,7 @@ function benchmarkSizes(): string {
   const rows = [];
   for (const prime of LARGEST_PRIMES) {
     const seconds = Array.from({ length: ROUNDS }, () => timeIsPrime(prime));
-    const growth = previous === undefined ? "" : ratio(seconds, previous);
+    const growth = previous === undefined ? "–" : ratio(seconds, previous);
     const divisions = Math.sqrt(Number(prime)) * DIVISORS_SHARE;
     const nanoseconds = median(seconds) * 1e9 / divisions;
     rows.push([`${prime}`, milliseconds(seconds, 2), growth, nanoseconds.toFixed(2)]);
