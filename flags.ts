@@ -10,13 +10,11 @@
  *
  * @module
  */
-import { join } from "@std/path/posix/join";
 import { clock, DEST_DIR, TIMEOUT } from "./common/flag.ts";
 import type { Flag, Outcome, Report } from "./common/flag.ts";
 import { failureOf } from "./common/errors.ts";
 import { fetchGif } from "./common/fetch_gif.ts";
 import { writeWhole } from "./common/files.ts";
-import { main } from "./common/run.ts";
 
 /**
  * Downloads the image of a flag and follows redirects. Resolves to a complete GIF, or rejects with
@@ -28,13 +26,13 @@ export async function getFlag(url: string): Promise<Uint8Array> {
 
 /** Writes `downloaded/CC.gif` atomically. Throws if the file cannot be written. */
 export function saveFlag(image: Uint8Array, cc: string): void {
-  writeWhole(join(DEST_DIR, `${cc}.gif`), image);
+  writeWhole(`${DEST_DIR}/${cc}.gif`, image);
 }
 
 /**
  * Downloads a flag and saves it, on the main thread or in a worker. A failed download is returned
- * as an outcome. An error that is not specific to the flag, such as a missing permission, is
- * thrown.
+ * as an outcome. An error that is not specific to the flag, such as a bug or a missing permission,
+ * is thrown.
  */
 export async function downloadOne({ cc, url }: Flag): Promise<Outcome> {
   const start = clock();
@@ -53,4 +51,8 @@ export async function downloadMany(flags: Flag[], _maxReq: number, report: Repor
   for (const flag of flags) report(await downloadOne(flag));
 }
 
-if (import.meta.main) await main(downloadMany);
+if (import.meta.main) {
+  // Workers load this file too, but not the code that runs a program.
+  const { main } = await import("./common/run.ts");
+  await main(downloadMany);
+}

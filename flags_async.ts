@@ -12,7 +12,6 @@
  */
 import { downloadOne } from "./flags.ts";
 import type { Flag, Report } from "./common/flag.ts";
-import { DEFAULTS, main } from "./common/run.ts";
 
 export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
   const rest = flags.values();
@@ -22,4 +21,7 @@ export async function downloadMany(flags: Flag[], maxReq: number, report: Report
   await Promise.all(Array.from({ length: maxReq }, downloadInTurn));
 }
 
-if (import.meta.main) await main(downloadMany, DEFAULTS.async);
+if (import.meta.main) {
+  const { DEFAULTS, main } = await import("./common/run.ts");
+  await main(downloadMany, DEFAULTS.async);
+}

@@ -22,12 +22,10 @@
  * @module
  */
 import { downloadOne } from "./flags.ts";
-import { clock, DEST_DIR, POP20_CC } from "./common/flag.ts";
+import { clock, DEST_DIR } from "./common/flag.ts";
 import type { Flag, Outcome, Report } from "./common/flag.ts";
-import { main } from "./common/run.ts";
 import { print } from "./common/terminal.ts";
-import { asCompleted } from "./futures/mod.ts";
-import { WorkerPoolExecutor } from "./futures/mod.ts";
+import { asCompleted, WorkerPoolExecutor } from "./futures/mod.ts";
 
 /** Downloads a flag in a worker. Returns the code of the flag, or throws if the download failed. */
 export async function download(flag: Flag): Promise<string> {
@@ -52,12 +50,19 @@ export async function downloadMany(flags: Flag[], maxReq: number, report: Report
       report({ cc, ...times, status: "ok", bytes: size });
       print(`${future} result: '${cc}'\n`);
     } catch (error) {
-      if (!(error instanceof Error && error.cause)) throw error;
-      report({ ...error.cause as Outcome, ...times });
+      if (!isFailedDownload(error)) throw error;
+      report({ ...error.cause, ...times });
       print(`${future} exception: '${error.message}'\n`);
     }
   }
 }
 
-const codes = POP20_CC.slice(0, 5);
-if (import.meta.main) await main(downloadMany, { codes, maxReq: 3, most: 128, bar: false });
+/** Returns whether an error comes from `download` and its cause is the outcome of the download. */
+function isFailedDownload(error: unknown): error is Error & { cause: Outcome } {
+  return error instanceof Error && error.cause instanceof Object && "status" in error.cause;
+}
+
+if (import.meta.main) {
+  const { DEFAULTS, main } = await import("./common/run.ts");
+  await main(downloadMany, DEFAULTS.futures);
+}

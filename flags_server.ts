@@ -1,6 +1,6 @@
 /**
- * The flag site that is built in: real flags, served at http://127.0.0.1:PORT/flags/br/br.gif, late or
- * with errors if you like.
+ * The built-in flag site. It serves real flags at http://127.0.0.1:PORT/flags/br/br.gif, with
+ * optional delays and errors.
  *
  * ```console
  * $ deno run --allow-net --allow-read flags_server.ts 8001 --delay 0.5-5 --error-rate 0.25
@@ -9,45 +9,51 @@
  *
  * @module
  */
-// Nothing in aliases.json matters; importing it is what makes Deno fetch the package with the images.
+// The contents of aliases.json are not used. The import makes Deno download the package that
+// contains the images.
 import "famfamfam-flags/aliases.json" with { type: "json" };
+import { parseArguments } from "./common/arguments.ts";
+import { orExit, print } from "./common/terminal.ts";
 
 const IMAGES = new URL(".", import.meta.resolve("famfamfam-flags/dist/gif/br.gif"));
-/** Seconds. */
+const DEFAULT_PORT = 8000;
+const MAX_PORT = 65535;
+/** The maximum delay in seconds. */
 const MAX_DELAY = 600;
+
 const USAGE = "usage: flags_server.ts [PORT] [--delay MIN-MAX] [--error-rate P]";
 const HELP = `${USAGE}
   Serves real flags at http://127.0.0.1:PORT/flags/br/br.gif until Ctrl-C.
 
-  PORT             default: 8000; 0 picks a free one
-  --delay MIN-MAX  seconds before each answer, a random time from MIN to MAX, at most ${MAX_DELAY};
+  PORT             default: ${DEFAULT_PORT}; 0 picks a free port
+  --delay MIN-MAX  seconds before each response, a random time from MIN to MAX, at most ${MAX_DELAY};
                    default: 0-0
   --error-rate P   the share of requests that get 418 I'm a teapot, from 0 (default) to 1
-  -h, --help       this
+  -h, --help       show this help
 
-  deno task serve 8001 --delay 0.5-5 --error-rate 0.25`;
+Example: deno task serve 8001 --delay 0.5-5 --error-rate 0.25
+The program needs Deno 2.4 or later.`;
 
-/** How the site behaves. */
+const SYNTAX = {
+  delay: { takesValue: true },
+  "error-rate": { takesValue: true },
+  help: { letter: "h" },
+};
+
+/** The behavior of the site. */
 export interface SiteOptions {
-  /** The port on 127.0.0.1; 0, the default, picks a free one. */
+  /** The port on 127.0.0.1. Default: 0, which picks a free port. */
   port?: number;
-  /** Seconds before each answer: a random time from the first to the second. Default: none. */
+  /** The range of the random delay before each response, in seconds. Default: no delay. */
   delay?: [min: number, max: number];
-  /** The share of requests that gets `418 I'm a teapot`, from 0 (the default) to 1. */
+  /** The share of requests that get `418 I'm a teapot`, from 0 to 1. Default: 0. */
   errorRate?: number;
 }
 
-/** The site in the moods that `--server` knows: late as the web, slow, and failing. */
-export const SITES: Record<string, SiteOptions> = {
-  LOCAL: { delay: [0.2, 0.4] },
-  DELAY: { delay: [0.5, 5] },
-  ERROR: { delay: [0.5, 0.5], errorRate: 0.25 },
-};
-
 /**
- * Serves the flags until it is disposed of; `addr.port` is the port.
+ * Serves the flags until the server is disposed of. The port is `addr.port`.
  *
- * @throws {Deno.errors.AddrInUse} if something listens on the port already
+ * @throws {Deno.errors.AddrInUse} if another program uses the port
  * @throws {Deno.errors.NotCapable} without the permission to listen, or to read the images
  *
  * @example
@@ -61,9 +67,8 @@ export function serveFlags(
 ): Deno.HttpServer<Deno.NetAddr> {
   const codes = new Set(flagCodes());
   const images = new Map<string, Uint8Array<ArrayBuffer>>();
-  return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async ({ method, url }) => {
-    const late = (min + Math.random() * (max - min)) * 1000;
-    if (late > 0) await new Promise((resolve) => setTimeout(resolve, late).unref());
+
+  function respond({ method, url }: Request): Response {
     const path = URL.parse(url)?.pathname;
     if (path === undefined) return new Response("bad request\n", { status: 400 });
     if (Math.random() < errorRate) {
@@ -76,10 +81,21 @@ export function serveFlags(
     const image = images.get(cc) ?? Deno.readFileSync(new URL(`${cc}.gif`, IMAGES));
     images.set(cc, image);
     return new Response(image, { headers: { "content-type": "image/gif" } });
+  }
+
+  return Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, async (request) => {
+    await wait((min + Math.random() * (max - min)) * 1000);
+    return respond(request);
   });
 }
 
-/** The codes of all the flags the site has, in upper case and in order. */
+/** Waits, but does not keep the program alive. */
+async function wait(ms: number): Promise<void> {
+  if (ms === 0) return;
+  await new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ms)));
+}
+
+/** Returns the codes of all the flags of the site, in upper case, sorted. */
 export function flagCodes(): string[] {
   return Array.from(Deno.readDirSync(IMAGES), ({ name }) => name)
     .filter((name) => /^[a-z]{2}\.gif$/.test(name))
@@ -87,47 +103,48 @@ export function flagCodes(): string[] {
     .sort();
 }
 
-/** The options in `args`, or what is wrong with them. */
-async function parse(args: string[]): Promise<SiteOptions | string> {
-  const { parseArgs } = await import("@std/cli/parse-args");
-  const unknown: string[] = [];
-  const options = parseArgs(args, {
-    string: ["_", "delay", "error-rate"],
-    unknown: (arg) => !arg.startsWith("-") || unknown.push(arg),
-  });
-  const [port = "8000", ...more] = options._;
-  const { delay = "0-0", "error-rate": rate = "0" } = options;
-  const [min = NaN, max = NaN] =
-    `${delay}`.match(/^(\d*\.?\d+)-(\d*\.?\d+)$/)?.slice(1).map(Number) ?? [];
-  if (unknown.length > 0) return `unknown option: ${unknown[0]}`;
-  if (more.length > 0) return `one port expected, got ${port} and ${more.join(", ")}`;
-  if (!/^\d+$/.test(`${port}`) || Number(port) > 65535) {
-    return `PORT: expected 0 to 65535, got ${port || "nothing"}`;
-  }
-  if (!(min <= max)) return `--delay: expected seconds such as 0.5-5, got ${delay || "nothing"}`;
-  if (max > MAX_DELAY) return `--delay: expected at most ${MAX_DELAY} s, got ${delay}`;
-  if (!/^\d*\.?\d+$/.test(`${rate}`) || Number(rate) > 1) {
-    return `--error-rate: expected 0 to 1, got ${rate || "nothing"}`;
-  }
-  return { port: Number(port), delay: [min, max], errorRate: Number(rate) };
+/** Parses `args`. Throws an error that says what was expected and what was given. */
+function parse(args: string[]): Required<SiteOptions> & { help: boolean } {
+  const { switches, values, operands } = parseArguments(args, SYNTAX);
+  const [port = `${DEFAULT_PORT}`, ...more] = operands;
+  if (more.length > 0) throw new Error(`expected one port, got ${port} and ${more.join(", ")}`);
+  return {
+    help: switches.has("help"),
+    port: parsePort(port),
+    delay: parseDelay(values.get("delay") ?? "0-0"),
+    errorRate: parseErrorRate(values.get("error-rate") ?? "0"),
+  };
 }
 
-async function main(args: string[]): Promise<void> {
-  const options = await parse(args);
-  let site: ReturnType<typeof serveFlags> | undefined;
-  try {
-    if (args.includes("--help") || args.includes("-h")) return console.log(HELP);
-    if (typeof options === "string") throw new Error(`${options}\n${USAGE}`);
-    site = serveFlags(options);
-    const url = `http://127.0.0.1:${site.addr.port}/flags`;
-    console.log(`${flagCodes().length} flags at ${url}, such as ${url}/br/br.gif`);
-  } catch (error) {
-    const at = typeof options === "string" || site ? "" : `cannot use port ${options.port}: `;
-    console.error(
-      `${at}${error instanceof Error ? error.message : error}`.replace(/ \(os error.*/s, ""),
-    );
-    Deno.exit(typeof options === "string" ? 2 : 1);
-  }
+function parsePort(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= MAX_PORT) return Number(text);
+  throw new Error(`PORT: expected 0 to ${MAX_PORT}, got ${text || "nothing"}`);
 }
 
-if (import.meta.main) await main(Deno.args);
+function parseDelay(text: string): [min: number, max: number] {
+  const [, min = NaN, max = NaN] = (/^(\d*\.?\d+)-(\d*\.?\d+)$/.exec(text) ?? []).map(Number);
+  if (!(min <= max)) {
+    throw new Error(`--delay: expected seconds such as 0.5-5, got ${text || "nothing"}`);
+  }
+  if (max > MAX_DELAY) throw new Error(`--delay: expected at most ${MAX_DELAY} s, got ${text}`);
+  return [min, max];
+}
+
+function parseErrorRate(text: string): number {
+  if (/^\d*\.?\d+$/.test(text) && Number(text) <= 1) return Number(text);
+  throw new Error(`--error-rate: expected 0 to 1, got ${text || "nothing"}`);
+}
+
+async function main(): Promise<void> {
+  const { help, ...options } = orExit(() => parse(Deno.args), (why) => `${why}\n${USAGE}`, 2);
+  if (help) return await print(`${HELP}\n`);
+  const codes = orExit(flagCodes, (why) => `cannot read the images: ${why}`);
+  const site = orExit(
+    () => serveFlags(options),
+    (why) => `cannot use port ${options.port}: ${why}`,
+  );
+  const url = `http://127.0.0.1:${site.addr.port}/flags`;
+  await print(`${codes.length} flags at ${url}, such as ${url}/br/br.gif\n`);
+}
+
+if (import.meta.main) await main();

@@ -98,19 +98,31 @@ export function parseNumber(text: string): bigint {
   throw new Error(`NUMBER: expected a whole number, got ${text || "nothing"}`);
 }
 
-if (import.meta.main) {
-  const { orExit, print } = await import("./common/terminal.ts");
-  const usage = "usage: primes.ts [NUMBER…]";
-  if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) {
-    print(`${usage}
+const USAGE = "usage: primes.ts [NUMBER…]";
+const HELP = `${USAGE}
 
-  NUMBER…     whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
+  NUMBER…     whole numbers of any size, such as 1_000_000_007;
+              default: the chapter's ${NUMBERS.length} numbers
   -h, --help  show this help
-`);
-  } else {
-    const given = orExit(() => Deno.args.map(parseNumber), (why) => `${why}\n${usage}`, 2);
-    for (const n of given.length > 0 ? given : NUMBERS) {
-      print(`${`${n}`.padStart(16)} ${isPrime(n)}\n`);
-    }
+
+The program needs Deno 2.4 or later.`;
+
+async function main(): Promise<void> {
+  // The workers of proc_pool.ts load this module, too. They do not need the command line.
+  const { parseArguments } = await import("./common/arguments.ts");
+  const { orExit, print } = await import("./common/terminal.ts");
+
+  function parse(): { help: boolean; given: bigint[] } {
+    const { switches, operands } = parseArguments(Deno.args, { help: { letter: "h" } });
+    if (switches.has("help")) return { help: true, given: [] };
+    return { help: false, given: operands.map(parseNumber) };
+  }
+
+  const { help, given } = orExit(parse, (why) => `${why}\n${USAGE}`, 2);
+  if (help) return await print(`${HELP}\n`);
+  for (const n of given.length > 0 ? given : NUMBERS) {
+    await print(`${`${n}`.padStart(16)} ${isPrime(n)}\n`);
   }
 }
+
+if (import.meta.main) await main();

@@ -29,29 +29,36 @@
  *
  * @module
  */
-import { onSignal, orExit, plural, print, wholeNumber } from "./common/terminal.ts";
-import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
-import {
-  checkTimeline,
-  showTimeline,
-  type Timed,
-  timelineOption,
-  withLanes,
-} from "./common/timeline.ts";
+import { parseArguments } from "./common/arguments.ts";
+import { orExit, plural, print, wholeNumber } from "./common/terminal.ts";
+import { type Timed, withLanes } from "./common/timeline.ts";
+import { checkTimeline, showTimeline, timelineOption } from "./common/timeline_option.ts";
 import { WorkerPoolExecutor } from "./futures/mod.ts";
+import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
 
-const HELP = `usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]
+const MAX_WORKERS = 1024;
+const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]";
+const HELP = `${USAGE}
 
-  WORKERS            number of workers, up to 1024; default: the number of cores
-  NUMBER…            whole numbers of any size, such as 1_000_000_007; default: the chapter's 20
+  WORKERS            number of workers, up to ${MAX_WORKERS}; default: the number of cores
+  NUMBER…            whole numbers of any size, such as 1_000_000_007;
+                     default: the chapter's ${NUMBERS.length} numbers
   --timeline [FILE]  draw a timeline in the terminal, or to an .svg or .json file
-  -h, --help         show this help`;
+  -h, --help         show this help
+
+The program needs Deno 2.4 or later.`;
 
 /**
  * The result of one check. `elapsed` is in seconds. `thread`, the start of the worker, and `end`,
  * the end of the check, are in milliseconds since the epoch.
  */
-type PrimeResult = { n: bigint; prime: boolean; elapsed: number; thread: number; end: number };
+interface PrimeResult {
+  n: bigint;
+  prime: boolean;
+  elapsed: number;
+  thread: number;
+  end: number;
+}
 
 /** Tests one number in a worker, and measures how long the test takes. */
 export function check(n: bigint): PrimeResult {
@@ -62,42 +69,45 @@ export function check(n: bigint): PrimeResult {
   return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
 }
 
-/** Parses `args`. Throws an error that says what was expected and what was given. */
-function parse(args: string[]) {
-  const { timeline, rest } = timelineOption(args);
-  const [workers = `${navigator.hardwareConcurrency}`, ...given] = rest;
+/** Parses the arguments. Throws an error that says what was expected and what was given. */
+function parse() {
+  const { timeline, rest } = timelineOption(Deno.args);
+  const { switches, operands } = parseArguments(rest, { help: { letter: "h" } });
+  const [workers = `${navigator.hardwareConcurrency}`, ...given] = operands;
   const maxWorkers = wholeNumber("WORKERS", workers);
-  if (maxWorkers > 1024) {
-    throw new Error(`WORKERS (the first argument): expected at most 1024, got ${workers}`);
+  if (maxWorkers > MAX_WORKERS) {
+    throw new Error(
+      `WORKERS (the first argument): expected at most ${MAX_WORKERS}, got ${workers}`,
+    );
   }
   const numbers = given.length > 0 ? given.map(parseNumber) : [...NUMBERS];
-  return { timeline, maxWorkers, numbers: numbers.sort((a, b) => Number(b - a)) };
+  numbers.sort((a, b) => Number(b - a));
+  return { help: switches.has("help"), timeline, maxWorkers, numbers };
 }
 
 async function main(): Promise<void> {
-  const withUsage = (why: string) => `${why}\n${HELP.split("\n")[0]}`;
-  const { timeline, maxWorkers: most, numbers } = orExit(() => parse(Deno.args), withUsage, 2);
+  const { help, timeline, numbers, ...options } = orExit(parse, (why) => `${why}\n${USAGE}`, 2);
+  if (help) return await print(`${HELP}\n`);
   orExit(() => checkTimeline(timeline));
-  onSignal(Deno.exit);
-  const maxWorkers = Math.min(most, numbers.length);
-  print(`Checking ${plural(numbers.length, "number")} with ${plural(maxWorkers, "worker")}:\n`);
+  const maxWorkers = Math.min(options.maxWorkers, numbers.length);
+  const workers = plural(maxWorkers, "worker");
+  await print(`Checking ${plural(numbers.length, "number")} with ${workers}:\n`);
 
   const checks: Timed[] = [];
   const t0 = performance.now();
   await using executor = orExit(() => new WorkerPoolExecutor(import.meta.url, { maxWorkers }));
   // The results come in the order of the numbers, regardless of which worker finishes first.
   for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
-    print(`${`${n}`.padStart(16)}   ${prime ? "P" : " "} ${elapsed.toFixed(6).padStart(9)}s\n`);
+    const mark = prime ? "P" : " ";
+    await print(`${`${n}`.padStart(16)}   ${mark} ${elapsed.toFixed(6).padStart(9)}s\n`);
     const done = end - performance.timeOrigin - t0;
     checks.push({ label: `${n}`, start: done - elapsed * 1000, end: done, ok: true, thread });
   }
-  print(`Total time: ${((performance.now() - t0) / 1000).toFixed(2)}s\n`);
-  const title = `proc_pool.ts, ${plural(maxWorkers, "worker")}`;
-  const drawing = orExit(() => showTimeline([{ title, spans: withLanes(checks) }], timeline));
-  print(drawing && `${drawing}\n`);
+  const seconds = (performance.now() - t0) / 1000;
+  await print(`Total time: ${seconds.toFixed(2)}s\n`);
+  const charts = [{ title: `proc_pool.ts, ${workers}`, spans: withLanes(checks) }];
+  const drawing = orExit(() => showTimeline(charts, timeline));
+  if (drawing) await print(`${drawing}\n`);
 }
 
-if (import.meta.main) {
-  if (Deno.args.some((arg) => ["-h", "--help"].includes(arg))) print(`${HELP}\n`);
-  else await main();
-}
+if (import.meta.main) await main();

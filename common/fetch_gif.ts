@@ -4,21 +4,23 @@
  *
  * @module
  */
-import { FlagError, isConnectionClosed } from "./errors.ts";
-import { hasGifSignature, isWholeGif } from "./gif.ts";
+import { bodyError, FlagError, NoResponseError } from "./errors.ts";
+import { get } from "./get.ts";
+import { hasGifSignature, isCompleteGif } from "./gif.ts";
+import { readBody } from "./read_body.ts";
 
 /** The maximum size of an image in bytes. */
 const MAX_SIZE = 5_000_000;
 
-/** Downloads the GIF at `url`. Retries once if the connection was closed before the response. */
+/** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
 export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    return await readGif(await fetch(url, { signal }));
+    return await readGif(await get(url, { signal }));
   } catch (error) {
-    if (!isConnectionClosed(error)) throw error;
-    // The site may have closed a keep-alive connection. Retry on a new connection.
+    if (!(error instanceof NoResponseError)) throw error;
+    // The site may have closed a keep-alive connection. A new client makes a new connection.
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-    return await readGif(await fetch(url, { signal, client }));
+    return await readGif(await get(url, { signal, client }));
   }
 }
 
@@ -28,18 +30,18 @@ export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8A
  */
 export async function readGif(response: Response): Promise<Uint8Array> {
   await checkStatus(response);
-  const promised = promisedLength(response);
-  const image = await readBody(response, promised);
+  const image = await readImage(response);
   if (image.length === 0) throw new FlagError("not a GIF image (empty)");
   if (!hasGifSignature(image)) {
     throw new FlagError(`not a GIF image (begins with ${firstBytes(image)})`);
   }
-  if (!isWholeGif(image)) {
-    // If the site did not send a length, a lost connection looks like the end of the image.
+  if (!isCompleteGif(image)) {
+    // Without a length or chunks, a lost connection looks like the end of the image.
+    const isWholeBody = hasEnd(response);
     throw new FlagError(
-      promised === undefined
-        ? `connection lost after ${image.length} bytes`
-        : `not a whole GIF (${image.length} bytes)`,
+      isWholeBody
+        ? `not a complete GIF (${image.length} bytes)`
+        : `connection lost after ${image.length} bytes`,
     );
   }
   return image;
@@ -52,34 +54,24 @@ async function checkStatus({ status, statusText, body }: Response): Promise<void
   throw new FlagError(`HTTP ${status} ${statusText}`.trim());
 }
 
-/** Returns the length that the site declared for the image, or `undefined` if it is unknown. */
-function promisedLength({ headers }: Response): number | undefined {
-  // The length of a compressed body is not the length of the image.
-  if (headers.has("content-encoding")) return undefined;
-  const length = headers.get("content-length");
-  return length === null ? undefined : Number(length);
+async function readImage(response: Response): Promise<Uint8Array> {
+  const image = await readBody(response, MAX_SIZE).catch((error) => {
+    throw bodyError(error, expectedLength(response));
+  });
+  if (image === undefined) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
+  return image;
 }
 
-async function readBody(response: Response, promised: number | undefined): Promise<Uint8Array> {
-  try {
-    // Read the body in one call if its length is known, because that is faster.
-    if (promised !== undefined && promised <= MAX_SIZE) return await response.bytes();
-    return await readUpTo(MAX_SIZE, response);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new FlagError(`connection lost before ${promised ?? "all"} bytes had arrived`);
-  }
+/** Returns the length that the site declared for the image, or `null` if the length is unknown. */
+function expectedLength({ headers }: Response): string | null {
+  // The length of a compressed body is not the length of the image, and chunks overrule a length.
+  if (headers.has("content-encoding") || headers.has("transfer-encoding")) return null;
+  return headers.get("content-length");
 }
 
-async function readUpTo(maxSize: number, { body }: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxSize) throw new FlagError(`larger than ${maxSize / 1e6} MB`);
-  }
-  return await new Blob(chunks).bytes();
+/** Returns whether Deno reports an error if the end of the body is missing. */
+function hasEnd({ headers }: Response): boolean {
+  return headers.has("content-length") || headers.has("transfer-encoding");
 }
 
 /** Returns the first bytes of an image in quotes, with control characters escaped or replaced. */

@@ -1,24 +1,37 @@
 /**
- * Writes files atomically, so that the images are never incomplete.
+ * Writes files that are either complete or absent, also if the program is interrupted.
  *
  * @module
  */
-import { join } from "@std/path/posix/join";
-import { DEST_DIR, type Failure } from "./flag.ts";
 import { FlagError } from "./errors.ts";
+import { DEST_DIR, type Failure } from "./flag.ts";
 import { reason } from "./terminal.ts";
 
-/** The prefix of the names of temporary files. */
-const UNFINISHED = `.unfinished-${Deno.pid}-`;
+/** The directory for unfinished files, below `DEST_DIR`. Each run has its own directory. */
+const UNFINISHED = `.unfinished-${Deno.pid}`;
+
+/**
+ * Makes the directory for the unfinished files of this run. The main thread calls this function
+ * once, before the first download. No worker may make the directory, because a worker could then
+ * make it again after the clean-up.
+ */
+export function makeUnfinished(): void {
+  try {
+    Deno.mkdirSync(`${DEST_DIR}/${UNFINISHED}`, { recursive: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    // For example, the disk is full. The first download reports the reason.
+  }
+}
 
 /**
  * Writes a file atomically: writes a temporary file, and then renames it. Throws if the file cannot
  * be written.
  */
 export function writeWhole(path: string, bytes: Uint8Array): void {
-  const unfinished = join(DEST_DIR, UNFINISHED + crypto.randomUUID());
+  let unfinished: string;
   try {
-    Deno.writeFileSync(unfinished, bytes);
+    unfinished = writeUnfinished(bytes);
   } catch (error) {
     // If a new temporary file cannot be written, no other flag can be saved either.
     throw writeError(path, error, "unwritable");
@@ -30,22 +43,73 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
   }
 }
 
+/** Writes a temporary file and returns its path. */
+function writeUnfinished(bytes: Uint8Array): string {
+  const name = crypto.randomUUID();
+  const path = `${DEST_DIR}/${UNFINISHED}/${name}`;
+  try {
+    Deno.writeFileSync(path, bytes);
+    return path;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  // The caller is not part of a run. (After the clean-up, this path leads nowhere either.)
+  const pathOutsideRun = `${DEST_DIR}/${UNFINISHED}-${name}`;
+  Deno.writeFileSync(pathOutsideRun, bytes);
+  return pathOutsideRun;
+}
+
 function writeError(path: string, error: unknown, status: Failure["status"]): unknown {
   if (error instanceof Deno.errors.NotCapable) return error;
   const why = reason(error);
-  const passes = why.startsWith("Too many open files");
-  return new FlagError(`cannot write ${path}: ${why}`, passes ? "failed" : status);
+  // Files that other downloads have open are closed soon.
+  const isTemporary = why.startsWith("Too many open files");
+  return new FlagError(`cannot write ${path}: ${why}`, isTemporary ? "failed" : status);
 }
 
-/** Removes the temporary files that workers left when the program ended. */
+/**
+ * Removes the unfinished files of this run. Workers may still be writing, so the directory is
+ * renamed first. After that, no worker can create a file in it.
+ */
 export function removeUnfinished(): void {
   try {
-    // Workers use relative paths, so this change of directory makes their next writes fail.
+    // Workers use relative paths, so a change of directory makes their next writes fail.
     Deno.chdir(DEST_DIR);
-    for (const { name } of [...Deno.readDirSync(".")]) {
-      if (name.startsWith(UNFINISHED)) Deno.removeSync(name);
-    }
+    removeAll(rename(UNFINISHED, `${UNFINISHED}-${crypto.randomUUID()}`));
   } catch {
     // The directory is missing, or the program may not read or change it.
+  }
+}
+
+/** Renames a directory and returns its name. */
+function rename(from: string, to: string): string {
+  try {
+    Deno.renameSync(from, to);
+    return to;
+  } catch {
+    // Windows does not rename a directory while a worker has a file in it open.
+    return from;
+  }
+}
+
+/** Removes a directory. Tries again if a worker was about to create a file in the directory. */
+function removeAll(directory: string): void {
+  const maxTries = 10;
+  for (let tries = 1; tries <= maxTries; tries++) {
+    try {
+      return remove(directory);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
+    }
+  }
+}
+
+function remove(directory: string): void {
+  try {
+    // Unlike a recursive removal, this also works if the program has too many open files.
+    Deno.removeSync(directory);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw error;
+    Deno.removeSync(directory, { recursive: true });
   }
 }

@@ -4,35 +4,32 @@
  * @module
  */
 import { clock, DEST_DIR, type DownloadMany, type Flag, type Outcome, POP20_CC } from "./flag.ts";
-import { removeUnfinished } from "./files.ts";
-import { expandCodes, HELP, type Options, parseOptions } from "./options.ts";
+import { makeUnfinished, removeUnfinished } from "./files.ts";
+import {
+  type Defaults,
+  expandCodes,
+  HELP,
+  type Options,
+  parseOptions,
+  SITES,
+  SYNTAX,
+} from "./options.ts";
 import { canShowBar, ProgressBar } from "./progress_bar.ts";
-import { fail, mayUse, onSignal, orExit, plural, print, programName, reason } from "./terminal.ts";
-import { type Chart, checkTimeline, showTimeline, type Span, withLanes } from "./timeline.ts";
+import {
+  fail,
+  mayUse,
+  onSignal,
+  orExit,
+  plural,
+  print,
+  printLast,
+  programName,
+  reason,
+} from "./terminal.ts";
+import { type Chart, type Span, withLanes } from "./timeline.ts";
+import { checkTimeline, showTimeline } from "./timeline_option.ts";
 
-/** The settings of a program. The command-line options override `maxReq` and `codes`. */
-export interface Defaults {
-  /**
-   * The number of workers or of concurrent fetches. If omitted, the program uses one connection and
-   * ignores `--max-req`.
-   */
-  maxReq?: number;
-  /** The maximum for `--max-req`. More would not be faster. Default: no maximum. */
-  most?: number;
-  /** The codes to download. Default: the chapter's 20 codes. */
-  codes?: readonly string[];
-  /** Whether a long run may show a progress bar. Default: `true`. */
-  bar?: boolean;
-}
-
-/**
- * The settings of the pool and of the async program. The pool uses the default of Python's
- * `ThreadPoolExecutor`. The async program uses 30, like the book's `flags2_threadpool.py`.
- */
-export const DEFAULTS = {
-  threadpool: { maxReq: Math.min(32, navigator.hardwareConcurrency + 4), most: 128 },
-  async: { maxReq: 30 },
-} satisfies Record<string, Defaults>;
+export { DEFAULTS, type Defaults } from "./options.ts";
 
 /** Everything that a program knows before its first download. */
 export interface Setup {
@@ -42,49 +39,30 @@ export interface Setup {
   what: string;
 }
 
+/** The help and the options of a program. */
+export interface CommandLine {
+  help: string;
+  syntax: typeof SYNTAX | Omit<typeof SYNTAX, "verbose">;
+}
+
 /** Runs a program: parses its options, calls `downloadMany`, prints the summary, and exits. */
 export async function main(downloadMany: DownloadMany, defaults: Defaults = {}): Promise<never> {
-  const setup = await setUp(defaults.codes);
-  const { flags, options: { verbose } } = setup;
-  const wanted = Math.min(wantedRequests(setup.options, defaults), flags.length);
-  const maxReq = Math.min(wanted, defaults.most ?? Infinity);
+  const setup = await setUp(defaults);
+  const { flags, options } = setup;
+  const wanted = Math.min(wantedRequests(options, defaults), flags.length);
+  const maxReq = Math.min(wanted, defaults.maxWorkers ?? Infinity);
   const connections = plural(maxReq, "connection");
   console.error(`${setup.what}, ${connections}${maxReq < wanted ? " (the maximum)" : ""}`);
 
-  const begin = clock();
-  const outcomes: Outcome[] = [];
-  const isLong = flags.length > POP20_CC.length;
-  const bar = isLong && !verbose && defaults.bar !== false && canShowBar()
-    ? new ProgressBar(flags.length, () => outcomes.length)
-    : undefined;
-
-  function report(outcome: Outcome): void {
-    outcomes.push(outcome);
-    if (verbose) print(verboseLine(outcome));
-    else if (!bar && outcome.status === "ok") print(`${outcome.cc} `);
-    if (outcome.status === "unwritable") end();
-  }
-
-  /**
-   * Prints the summary and exits. If a signal interrupted the run, `signalCode` is the exit code
-   * for that signal.
-   */
-  function end(signalCode?: number): never {
-    bar?.[Symbol.dispose]();
-    const isInMidLine = !verbose && !bar && outcomes.some(({ status }) => status === "ok");
-    if (isInMidLine) print("\n");
-    print(`${summary(outcomes, begin)}${signalCode ? ", interrupted" : ""}\n`);
-    const chart = { title: `${programName()}, ${connections}`, spans: spansOf(outcomes, begin) };
-    return finish(setup, outcomes, [chart], signalCode);
-  }
-
-  onSignal(end);
+  const showBar = defaults.bar !== false && flags.length > POP20_CC.length && canShowBar();
+  const run = new Run(setup, connections, showBar);
+  onSignal((code) => run.end(code));
   try {
-    await downloadMany(flags, maxReq, report);
+    await downloadMany(flags, maxReq, (outcome) => run.report(outcome));
   } catch (error) {
-    fail(reason(error));
+    await run.crash(error);
   }
-  return end();
+  return await run.end();
 }
 
 function wantedRequests(options: Options, defaults: Defaults): number {
@@ -92,17 +70,115 @@ function wantedRequests(options: Options, defaults: Defaults): number {
   return options.maxReq ?? defaults.maxReq;
 }
 
+/** A run of `downloadMany`: what it reported so far, and how it ends. */
+class Run {
+  readonly #setup: Setup;
+  readonly #connections: string;
+  readonly #begin = clock();
+  readonly #outcomes: Outcome[] = [];
+  readonly #bar: ProgressBar | undefined;
+  #ending: Promise<never> | undefined;
+  /** The exit code for the signal that interrupted the run. */
+  #signalCode: number | undefined;
+
+  constructor(setup: Setup, connections: string, showBar: boolean) {
+    this.#setup = setup;
+    this.#connections = connections;
+    if (showBar && !setup.options.verbose) {
+      this.#bar = new ProgressBar(setup.flags.length, () => this.#outcomes.length);
+    }
+  }
+
+  /** Prints an outcome. Ignores an outcome that arrives after the end of the run. */
+  report(outcome: Outcome): void {
+    checkOutcome(outcome);
+    if (this.#ending) return;
+    this.#outcomes.push(outcome);
+    if (this.#setup.options.verbose) print(verboseLine(outcome));
+    else if (!this.#bar && outcome.status === "ok") print(`${outcome.cc} `);
+    if (outcome.status === "unwritable") this.end();
+  }
+
+  /**
+   * Prints the summary and exits. If a signal interrupted the run, `signalCode` is the exit code
+   * for that signal.
+   */
+  end(signalCode?: number): Promise<never> {
+    this.#signalCode ??= signalCode;
+    this.#ending ??= this.#finish();
+    return this.#ending;
+  }
+
+  async #finish(): Promise<never> {
+    const outcomes = this.#outcomes;
+    const { flags } = this.#setup;
+    this.#eraseBar();
+    const interrupted = this.#signalCode === undefined ? "" : ", interrupted";
+    print(`${summary(outcomes, this.#begin)}${interrupted}\n`);
+    const title = `${programName()}, ${this.#connections}`;
+    const charts = [{ title, spans: spansOf(outcomes, this.#begin) }];
+    const lines = await showResults(this.#setup, outcomes, charts);
+    const isStopped = interrupted || outcomes.some(({ status }) => status === "unwritable");
+    if (!isStopped && outcomes.length < flags.length) {
+      const count = `${outcomes.length} of ${plural(flags.length, "flag")}`;
+      lines.push(`downloadMany reported ${count}: is an \`await\` or a \`report\` missing?`);
+    }
+    return exitWith(lines, this.#signalCode);
+  }
+
+  /** Prints why `downloadMany` failed, and exits. Waits instead if the run is ending already. */
+  async crash(error: unknown): Promise<never> {
+    if (this.#ending) return await this.#ending;
+    this.#eraseBar();
+    await print("");
+    return failWith(error);
+  }
+
+  /** Removes the progress bar, or ends the line of codes. */
+  #eraseBar(): void {
+    this.#bar?.[Symbol.dispose]();
+    const isInMidLine = !this.#setup.options.verbose && !this.#bar &&
+      this.#outcomes.some(({ status }) => status === "ok");
+    if (isInMidLine) print("\n");
+  }
+}
+
+/** Throws if a program reports something else than an outcome, for example a promise. */
+function checkOutcome(outcome: Outcome): void {
+  const isOutcome = typeof outcome === "object" && outcome !== null && "status" in outcome;
+  if (isOutcome) return;
+  const got: unknown = outcome;
+  const advice = got instanceof Promise ? " (is an `await` missing?)" : "";
+  throw new TypeError(
+    `report: expected the outcome of a download, got ${Deno.inspect(got)}${advice}`,
+  );
+}
+
 /**
- * Parses the options, creates the directory and starts the site. If one of these fails, prints the
- * reason and exits.
+ * Prints an error and exits. A missing permission is one line. Any other error is a bug in the
+ * program, so the output includes the stack.
  */
-export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise<Setup> {
-  const options = readOptions();
+export function failWith(error: unknown): never {
+  if (error instanceof Deno.errors.NotCapable) fail(reason(error));
+  console.error(error);
+  Deno.exit(1);
+}
+
+/**
+ * Parses the options, asks for permissions, creates the directory and starts the site. If one of
+ * these fails, prints the reason and exits.
+ */
+export async function setUp(
+  defaults: Defaults,
+  commandLine: CommandLine = { help: HELP, syntax: SYNTAX },
+): Promise<Setup> {
+  const options = await readOptions(commandLine);
   makeDirectory();
   addEventListener("unload", removeUnfinished);
   orExit(() => checkTimeline(options.timeline));
   const site = await openSite(options.server);
-  const codes = await chooseCodes(options, defaultCodes);
+  if (defaults.maxWorkers !== undefined) askToReadModules();
+  const codes = await chooseCodes(options, defaults.codes ?? POP20_CC);
   const flags = codes.map((cc) => ({ cc, url: flagUrl(site, cc) }));
   const siteName = site === options.server
     ? withoutPassword(site)
@@ -110,17 +186,20 @@ export async function setUp(defaultCodes: readonly string[] = POP20_CC): Promise
   return { options, flags, what: `${plural(flags.length, "flag")} from ${siteName}` };
 }
 
-function readOptions(): Options {
-  const usage = `usage: ${programName()} ${HELP}`;
+async function readOptions({ help, syntax }: CommandLine): Promise<Options> {
+  const usage = `usage: ${programName()} ${help}`;
   const [usageLine] = usage.split("\n");
   const explain = (why: string) => `${why.replace(/(got|option:) [^]*@/, "$1 …@")}\n${usageLine}`;
-  const options = orExit(() => parseOptions(Deno.args), explain, 2);
+  const options = orExit(() => parseOptions(Deno.args, syntax), explain, 2);
   if (options.help) {
-    print(`${usage}\n`);
+    await print(`${usage}\n`);
     Deno.exit();
   }
   return options;
 }
+
+// Deno asks for a missing permission when a program first needs it. During a download, Deno would
+// ask while the time limit of the download runs, so the functions below ask before the first one.
 
 function makeDirectory(): void {
   orExit(
@@ -129,6 +208,17 @@ function makeDirectory(): void {
   );
   // Ask now for the read permission that `removeUnfinished` needs.
   orExit(() => Deno.statSync(DEST_DIR));
+  orExit(makeUnfinished);
+}
+
+/** Asks for the permission to read the modules that workers load. */
+function askToReadModules(): void {
+  Deno.permissions.requestSync({ name: "read", path: new URL("..", import.meta.url) });
+}
+
+/** Asks for the permission to connect to `host`. */
+function askToConnect(host: string): void {
+  Deno.permissions.requestSync({ name: "net", host });
 }
 
 /**
@@ -136,12 +226,17 @@ function makeDirectory(): void {
  * bypass any proxy set in the environment, if the program has permission for `NO_PROXY`.
  */
 async function openSite(server: string): Promise<string> {
-  if (server === "REMOTE") return "https://www.fluentpython.com/data/flags";
-  const isUrl = server.includes("/");
-  if (isUrl) return server;
+  const builtIn = Object.entries(SITES).find(([label]) => label === server);
+  if (!builtIn) {
+    const url = server === "REMOTE" ? "https://www.fluentpython.com/data/flags" : server;
+    askToConnect(new URL(url).host);
+    return url;
+  }
+  const [, options] = builtIn;
   if (mayUse("NO_PROXY")) Deno.env.set("NO_PROXY", "127.0.0.1");
-  const { serveFlags, SITES } = await import("../flags_server.ts");
-  const { addr } = orExit(() => serveFlags(SITES[server]));
+  askToConnect("127.0.0.1");
+  const { serveFlags } = await import("../flags_server.ts");
+  const { addr } = orExit(() => serveFlags(options));
   return `http://127.0.0.1:${addr.port}/flags`;
 }
 
@@ -196,22 +291,32 @@ export function spansOf(outcomes: Outcome[], begin: number): Span[] {
   return withLanes(tasks);
 }
 
-/** Draws the charts if requested, lists the failed downloads on stderr, and exits. */
-export function finish(
+/**
+ * Draws the charts if requested, removes unfinished files, and prints everything. Returns a line
+ * for each error.
+ */
+export async function showResults(
   { options }: Setup,
   outcomes: Outcome[],
   charts: Chart[],
-  signalCode?: number,
-): never {
+): Promise<string[]> {
   const lines = errorLines(outcomes, options);
+  let drawing = "";
   try {
-    const drawing = showTimeline(charts, options.timeline);
-    if (drawing) print(`${drawing}\n`);
+    drawing = showTimeline(charts, options.timeline);
   } catch (error) {
     lines.push(reason(error));
   }
+  // Workers save no more flags from here on, even if the program waits for the reader of a pipe.
+  removeUnfinished();
+  await printLast(drawing && `${drawing}\n`);
+  return lines;
+}
+
+/** Prints the errors on stderr and exits. The default exit code is 1 if there are errors. */
+export function exitWith(lines: string[], code = lines.length > 0 ? 1 : 0): never {
   for (const line of lines) console.error(line);
-  Deno.exit(signalCode ?? (lines.length > 0 ? 1 : 0));
+  Deno.exit(code);
 }
 
 /**

@@ -1,6 +1,10 @@
-/** A site that does everything that a downloader must survive: one way of failing, or not, a code. */
+/**
+ * A site with everything that a downloader must survive. Each country code selects one behavior.
+ *
+ * @module
+ */
 
-/** A whole GIF: a header, two colours, a control extension, an image of one pixel, the trailer. */
+/** A complete GIF: a header, two colors, a control extension, an image of one pixel, the trailer. */
 export const GIF = new Uint8Array([
   ...new TextEncoder().encode("GIF89a"),
   ...[1, 0, 1, 0, 0x80, 0, 0],
@@ -12,7 +16,7 @@ export const GIF = new Uint8Array([
 
 type Piece = string | Uint8Array<ArrayBuffer>;
 
-/** A request: the number at the end of its path, and the URL of the same site by another name. */
+/** A request: the number at the end of its path, and the URL of the site under another host name. */
 interface Asked {
   step: number;
   elsewhere: string;
@@ -20,13 +24,13 @@ interface Asked {
 
 interface Row {
   about: string;
-  /** What to send, in pieces; the connection is closed after them. */
+  /** Returns the pieces to send. After them, the site closes the connection. */
   send: (asked: Asked) => Iterable<Piece>;
-  /** What is said about it. Where there is none, the flag arrives. */
+  /** The expected error line. If omitted, the download succeeds. */
   line?: string;
   /** The bytes that arrive. Default: `GIF`. */
   file?: Uint8Array<ArrayBuffer>;
-  /** What becomes of the connection instead: nothing, or a reset a second later. */
+  /** Instead of closing the connection: leave it open, or reset it after one second. */
   then?: "hang" | "reset";
 }
 
@@ -34,6 +38,8 @@ const CRLF = "\r\n";
 const encoder = new TextEncoder();
 const LENGTH = `content-length: ${GIF.length}`;
 const PART = GIF.slice(0, 20);
+/** The control extension is followed by a zero byte, which some programs write. */
+const WITH_ZERO = new Uint8Array([...GIF.subarray(0, 27), 0, ...GIF.subarray(27)]);
 const LONGER = new Uint8Array([...GIF, 0, 0x3c, 0x68, 0x31]);
 
 function head(status: string, ...headers: string[]): string {
@@ -49,22 +55,28 @@ function chunked(bytes: Uint8Array<ArrayBuffer>, ...end: string[]): Piece[] {
   return [ok("transfer-encoding: chunked"), bytes.length.toString(16), CRLF, bytes, CRLF, ...end];
 }
 
+function* endlessChunks(): Generator<string> {
+  yield ok(LENGTH, "transfer-encoding: chunked");
+  yield `6${CRLF}GIF89a${CRLF}`;
+  for (;;) yield `10000${CRLF}${"x".repeat(65536)}${CRLF}`;
+}
+
 function* endless(): Generator<string> {
   yield ok() + "GIF89a";
   for (;;) yield "x".repeat(65536);
 }
 
 export const ROWS: Record<string, Row> = {
-  BR: { about: "a whole GIF arrives", send: () => [ok(LENGTH), GIF] },
-  NC: { about: "a whole GIF without a length arrives", send: () => [ok(), GIF] },
-  CE: { about: "a whole GIF in chunks arrives", send: () => chunked(GIF, "0", CRLF, CRLF) },
+  BR: { about: "a complete GIF arrives", send: () => [ok(LENGTH), GIF] },
+  NC: { about: "a complete GIF without a length arrives", send: () => [ok(), GIF] },
+  CE: { about: "a complete GIF in chunks arrives", send: () => chunked(GIF, "0", CRLF, CRLF) },
   TB: {
-    about: "bytes behind the end are kept",
+    about: "bytes after the end are kept",
     send: () => [ok(`content-length: ${LONGER.length}`), LONGER],
     file: LONGER,
   },
   TC: {
-    about: "bytes behind the end are kept, in chunks too",
+    about: "bytes after the end are kept, also in chunks",
     send: () => chunked(LONGER, "0", CRLF, CRLF),
     file: LONGER,
   },
@@ -82,9 +94,34 @@ export const ROWS: Record<string, Row> = {
       step === 0 ? redirect(`${elsewhere}/flags/rh/1`) : [ok(LENGTH), GIF],
   },
   RL: {
-    about: "a redirect to itself is not followed for ever",
+    about: "a redirect to itself is not followed forever",
     send: () => redirect("/flags/rl/1"),
     line: "too many redirects",
+  },
+  RM: {
+    about: "a redirect to a file is not followed",
+    send: () => redirect("file:///etc/passwd"),
+    line: "redirected to a URL that is neither http nor https",
+  },
+  RC: {
+    about: "control characters in a redirect are not printed",
+    send: () => redirect("http://\x9b2J\x9b31mAll arrived.invalid:x/"),
+    line: "redirected to an invalid URL",
+  },
+  RP: {
+    about: "the password in a redirect is not printed",
+    send: () => redirect("http://u:secret word@1.2.3.4.5/"),
+    line: "redirected to an invalid URL",
+  },
+  RX: {
+    about: "a redirect of 50 kB is not printed",
+    send: () => redirect(`http://1.2.3.4.5/${"y".repeat(50_000)}`),
+    line: "redirected to an invalid URL",
+  },
+  RN: {
+    about: "a redirect without a location is an error",
+    send: () => [head("302 Found", "content-length: 0")],
+    line: "HTTP 302 Found",
   },
   NF: {
     about: "404 is not found",
@@ -92,22 +129,22 @@ export const ROWS: Record<string, Row> = {
     line: "not found",
   },
   TP: {
-    about: "another status is named",
+    about: "any other status is reported",
     send: () => [head("418 I'm a teapot", "content-length: 0")],
     line: "HTTP 418 I'm a teapot",
   },
   IE: {
-    about: "the body of an error is not waited for",
+    about: "the program does not wait for the body of an error",
     send: () => [head("500 Internal Server Error", "content-length: 4000"), "oops"],
     line: "HTTP 500 Internal Server Error",
   },
   SU: {
-    about: "a site that is busy is not asked again",
+    about: "a busy site is not asked again",
     send: () => [head("503 Service Unavailable", "content-length: 0")],
     line: "HTTP 503 Service Unavailable",
   },
   PC: {
-    about: "a part is not the whole, even if it is a whole GIF",
+    about: "status 206 is an error, even with a complete GIF",
     send: () => [head("206 Partial Content", LENGTH), GIF],
     line: "HTTP 206 Partial Content",
   },
@@ -117,44 +154,44 @@ export const ROWS: Record<string, Row> = {
     line: "HTTP 204 No Content",
   },
   HT: {
-    about: "a page is no image",
+    about: "an HTML page is not an image",
     send: () => [ok("content-type: text/html"), "<!DOCTYPE html><h1>Sorry"],
     line: 'not a GIF image (begins with "<!DOCTYPE")',
   },
   RB: {
-    about: "bytes that no terminal should see are escaped",
+    about: "bytes that could control a terminal are escaped",
     send: () => [ok(), new Uint8Array([0, 1, 254, 255, 34, 10])],
     line: 'not a GIF image (begins with "\\u0000\\u0001þÿ\\"\\n")',
   },
   EM: {
-    about: "nothing is no image",
+    about: "an empty body is not an image",
     send: () => [ok("content-length: 0")],
     line: "not a GIF image (empty)",
   },
   SX: {
-    about: "6 bytes are no image",
+    about: "6 bytes are not an image",
     send: () => [ok("content-length: 6"), "GIF89a"],
-    line: "not a whole GIF (6 bytes)",
+    line: "not a complete GIF (6 bytes)",
   },
   PX: {
-    about: "a GIF that was cut by a proxy, which gave it a new length, is not whole",
+    about: "a truncated GIF with the length of its part is not complete",
     send: () => [ok("content-length: 20"), PART],
-    line: "not a whole GIF (20 bytes)",
+    line: "not a complete GIF (20 bytes)",
   },
   SH: {
-    about: "less than was promised is a lost connection",
+    about: "fewer bytes than the length are a lost connection",
     send: () => [ok(LENGTH), PART],
-    line: `connection lost before ${GIF.length} bytes had come`,
+    line: `connection lost before ${GIF.length} bytes had arrived`,
   },
   CH: {
     about: "chunks without an end are a lost connection",
     send: () => chunked(PART),
-    line: "connection lost before all bytes had come",
+    line: "connection lost before all bytes had arrived",
   },
   CC: {
-    about: "chunks with an end, but not the GIF's, are a lost connection",
+    about: "a truncated GIF in complete chunks is not complete",
     send: () => chunked(PART, "0", CRLF, CRLF),
-    line: "connection lost after 20 bytes",
+    line: "not a complete GIF (20 bytes)",
   },
   NL: {
     about: "a GIF without a length that ends too early is a lost connection",
@@ -162,39 +199,74 @@ export const ROWS: Record<string, Row> = {
     line: "connection lost after 20 bytes",
   },
   CL: {
-    about: "a connection that is closed without a word is lost",
+    about: "a connection that is closed without a response is lost",
     send: () => [],
     line: "connection lost after 0 bytes",
   },
   RE: {
     about: "a connection that is reset is lost",
     send: () => [ok(LENGTH) + "GIF89a"],
-    line: `connection lost before ${GIF.length} bytes had come`,
+    line: `connection lost before ${GIF.length} bytes had arrived`,
     then: "reset",
   },
-  EN: { about: "an image without end is too large", send: endless, line: "larger than 5 MB" },
+  VL: {
+    about: "a length that is not a number is not a valid response",
+    send: () => [ok("content-length: abc"), GIF],
+    line: "not a valid HTTP response (invalid content-length)",
+  },
+  VI: {
+    about: "a response in the protocol of a radio stream is not a valid response",
+    send: () => [`ICY 200 OK${CRLF}${LENGTH}${CRLF}${CRLF}`, GIF],
+    line: "not a valid HTTP response (invalid HTTP version)",
+  },
+  VS: {
+    about: "the greeting of a mail server is not a valid response",
+    send: () => [`220 mail.example.com ESMTP${CRLF}`],
+    line: "not a valid HTTP response (invalid HTTP version)",
+  },
+  VH: {
+    about: "a response with 500 headers is not a valid response",
+    send: () => [ok(...Array.from({ length: 500 }, (_, i) => `x-${i}: x`)), GIF],
+    line: "not a valid HTTP response (message head is too large)",
+  },
+  GZ: {
+    about: "a body that is not compressed as declared cannot be decoded",
+    send: () => [ok("content-encoding: gzip", LENGTH), GIF],
+    line: "cannot decode the response (Invalid gzip header)",
+  },
+  ZB: {
+    about: "a zero byte between two blocks is accepted",
+    send: () => [ok(`content-length: ${WITH_ZERO.length}`), WITH_ZERO],
+    file: WITH_ZERO,
+  },
+  LC: {
+    about: "an endless body in chunks is too large, even if its length is declared",
+    send: endlessChunks,
+    line: "larger than 5 MB",
+  },
+  EN: { about: "an endless image is too large", send: endless, line: "larger than 5 MB" },
   BI: {
     about: "an image of 6 MB is too large",
     send: () => [ok("content-length: 6000000"), "GIF89a" + "x".repeat(5_999_994)],
     line: "larger than 5 MB",
   },
   SI: {
-    about: "a site that says nothing is timed out",
+    about: "a site that sends nothing times out",
     send: () => [],
     line: "timed out after 6.1 s",
     then: "hang",
   },
   ST: {
-    about: "a site that stops half-way is timed out",
+    about: "a site that stops halfway times out",
     send: () => [ok(LENGTH), PART],
     line: "timed out after 6.1 s",
     then: "hang",
   },
 };
 
-/** Answers one request as its row says. */
+/** Answers one request as the row of its code says. */
 async function serve(connection: Deno.Conn, elsewhere: string): Promise<void> {
-  // A connection that is closed before all of the request is read is a reset.
+  // If a connection is closed before all of the request is read, the system resets the connection.
   const request = new Uint8Array(24);
   const count = await connection.read(request) ?? 0;
   const asked = new TextDecoder().decode(request.subarray(0, count));
@@ -209,7 +281,7 @@ async function serve(connection: Deno.Conn, elsewhere: string): Promise<void> {
   if (then !== "hang") connection.close();
 }
 
-/** Starts the site; `url` is its base. */
+/** Starts the site. `url` is the base of its URLs. */
 export function hostileSite(): { url: string } & Disposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -218,7 +290,7 @@ export function hostileSite(): { url: string } & Disposable {
     try {
       connection.close();
     } catch {
-      // The client was faster.
+      // The client has already closed the connection.
     }
   };
   (async () => {
@@ -237,31 +309,105 @@ export function hostileSite(): { url: string } & Disposable {
 }
 
 /**
- * A site that keeps connections and drops them without a word: `second` when a connection is asked for
- * a second flag, `after` as soon as it has answered, `late` a moment later, `always` when it is asked.
+ * When a site drops a keep-alive connection: on its second request (`second`), after a response
+ * (`after`), one millisecond later (`late`), or on every request (`always`).
  */
-export function droppingSite(
-  mode: "second" | "after" | "late" | "always",
-): { url: string; requests: number } & Disposable {
+export type DropTime = "second" | "after" | "late" | "always";
+
+/** How a site drops a connection: it closes it, or it resets it. */
+export type DropWay = "close" | "reset";
+
+export interface DroppingSite extends Disposable {
+  url: string;
+  /** How often the site was asked for each path. */
+  requests: Map<string, number>;
+}
+
+const RESPONSE = new Uint8Array([
+  ...encoder.encode(`HTTP/1.1 200 OK${CRLF}${LENGTH}${CRLF}${CRLF}`),
+  ...GIF,
+]);
+
+/** A site that drops keep-alive connections without notice. */
+export function droppingSite(time: DropTime, way: DropWay = "close"): DroppingSite {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const site = {
+  const requests = new Map<string, number>();
+  acceptAll(listener, (connection) => serveAndDrop(connection, time, way, requests));
+  return {
     url: `http://127.0.0.1:${listener.addr.port}/flags`,
-    requests: 0,
+    requests,
     [Symbol.dispose]: () => listener.close(),
   };
-  async function serveDropping(connection: Deno.Conn): Promise<void> {
-    using _ = connection;
-    for (let n = 0; await connection.read(new Uint8Array(4096)) !== null; n++) {
-      site.requests++;
-      if (mode === "always" || (mode === "second" && n === 1)) return;
-      await connection.write(encoder.encode(`HTTP/1.1 200 OK${CRLF}${LENGTH}${CRLF}${CRLF}`));
-      await connection.write(GIF);
-      if (mode === "late") await new Promise((resolve) => setTimeout(resolve, 1));
-      if (mode !== "second") return;
-    }
+}
+
+/**
+ * The same site over TLS. It drops connections without the `close_notify` of TLS, which needs
+ * access to the TCP connection below. Therefore, a TCP listener forwards to the TLS listener.
+ */
+export function droppingTlsSite(
+  time: DropTime,
+  certificate: { cert: string; key: string },
+): DroppingSite {
+  const inner = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...certificate });
+  const outer = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const requests = new Map<string, number>();
+  /** The outer connections, by the port from which they are forwarded. */
+  const clients = new Map<number, Deno.Conn>();
+  acceptAll(outer, async (client) => {
+    const forward = await Deno.connect({ hostname: "127.0.0.1", port: inner.addr.port });
+    clients.set(forward.localAddr.port, client);
+    await Promise.allSettled([
+      client.readable.pipeTo(forward.writable),
+      forward.readable.pipeTo(client.writable),
+    ]);
+  });
+  acceptAll(inner, async (connection) => {
+    await serveAndDrop(connection, time, "close", requests, async () => {
+      // Wait until the response has been forwarded.
+      await sleep(5);
+      clients.get(connection.remoteAddr.port)?.close();
+    });
+  });
+  return {
+    url: `https://localhost:${outer.addr.port}/flags`,
+    requests,
+    [Symbol.dispose]() {
+      outer.close();
+      inner.close();
+    },
+  };
+}
+
+/** Passes each connection to `serve`. Ignores errors, because clients close connections too. */
+export async function acceptAll<T extends Deno.Conn>(
+  listener: Deno.Listener<T>,
+  serve: (connection: T) => Promise<void>,
+): Promise<void> {
+  for await (const connection of listener) serve(connection).catch(() => {});
+}
+
+async function serveAndDrop(
+  connection: Deno.Conn,
+  time: DropTime,
+  way: DropWay,
+  requests: Map<string, number>,
+  drop: () => void | Promise<void> = () => connection.close(),
+): Promise<void> {
+  // If bytes are unread when a connection is closed, the system resets the connection.
+  const buffer = new Uint8Array(way === "reset" ? 32 : 4096);
+  for (let count = 1;; count++) {
+    const length = await connection.read(buffer);
+    if (length === null) return connection.close();
+    const [, path = ""] = new TextDecoder().decode(buffer.subarray(0, length)).split(" ");
+    requests.set(path, (requests.get(path) ?? 0) + 1);
+    if (time === "always" || (time === "second" && count === 2)) return await drop();
+    if (way === "reset" && time === "second") await connection.read(new Uint8Array(4096));
+    await connection.write(RESPONSE);
+    if (time === "late") await sleep(1);
+    if (time !== "second") return await drop();
   }
-  (async () => {
-    for await (const connection of listener) serveDropping(connection).catch(() => {});
-  })();
-  return site;
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

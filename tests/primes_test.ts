@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { isPrime, NUMBERS, parseNumber } from "../primes.ts";
 import { PROGRAM, run, TempDir, test } from "./testing.ts";
 
-test("of the chapter's 20 numbers, the nine with a P in its sample run are primes", () => {
+test("of the chapter's 20 numbers, the nine with a P in the book's sample run are prime", () => {
   assertEquals(NUMBERS.length, 20);
   assertEquals(NUMBERS.filter(isPrime), [
     2n,
@@ -18,21 +18,21 @@ test("of the chapter's 20 numbers, the nine with a P in its sample run are prime
 });
 
 for (const [kind, of] of [["number", Number], ["bigint", BigInt]] as const) {
-  test(`every ${kind} below 10,000 is what a sieve says`, () => {
+  test(`isPrime agrees with a sieve for every ${kind} below 10,000`, () => {
     const sieve = Array.from({ length: 10_000 }, (_, n) => n >= 2);
     for (let d = 2; d < 100; d++) for (let n = d * d; n < 10_000; n += d) sieve[n] = false;
     assertEquals(sieve.map((_, n) => isPrime(of(n))), sieve);
   });
 }
 
-test("0, 1 and negative numbers are no primes", () => {
+test("0, 1 and negative numbers are not prime", () => {
   for (const n of [-0, 0, 1, -1, -2, -7, Number.MIN_SAFE_INTEGER]) {
     assertEquals([n, isPrime(n), isPrime(BigInt(n))], [n, false, false]);
   }
   assertEquals(isPrime(-(2n ** 61n - 1n)), false);
 });
 
-test("products of neighbouring primes around 2^26.5 and 2^27 are no primes, nor squares", () => {
+test("products and squares of neighboring primes around 2^26.5 and 2^27 are not prime", () => {
   for (
     const primes of [
       [94906219n, 94906247n, 94906249n, 94906297n, 94906319n, 94906373n],
@@ -47,7 +47,7 @@ test("products of neighbouring primes around 2^26.5 and 2^27 are no primes, nor 
 });
 
 for (const exponent of [53n, 54n]) {
-  test(`every odd number within 64 of 2^${exponent} gets its answer`, () => {
+  test(`every odd number within 64 of 2^${exponent} is classified correctly`, () => {
     const power = 2n ** exponent;
     const expected = exponent === 53n ? [5n, 41n, 57n] : [-53n, -33n];
     const odd = Array.from({ length: 64 }, (_, i) => BigInt(2 * i - 63));
@@ -55,12 +55,12 @@ for (const exponent of [53n, 54n]) {
   });
 }
 
-test("just past 2^54 a prime and the product of two large primes get their answer", () => {
+test("a prime and a product of two large primes just above 2^54 are classified correctly", () => {
   assertEquals(isPrime(2n ** 54n + 159n), true);
   assertEquals(isPrime(134217689n * 134217757n), false);
 });
 
-test("composites beyond 2^60 are no primes, however large", () => {
+test("composites above 2^60 are not prime, however large", () => {
   const composites = [
     2n ** 60n,
     2n ** 61n + 1n,
@@ -73,7 +73,7 @@ test("composites beyond 2^60 are no primes, however large", () => {
   }
 });
 
-test("Carmichael numbers and strong pseudoprimes are no primes", () => {
+test("Carmichael numbers and strong pseudoprimes are not prime", () => {
   const carmichael = [561n, 41041n, 825265n, 321197185n, 9746347772161n, 1436697831295441n];
   const strong = [
     2047n,
@@ -88,13 +88,13 @@ test("Carmichael numbers and strong pseudoprimes are no primes", () => {
   for (const n of [...carmichael, ...strong]) assertEquals([n, isPrime(n)], [n, false]);
 });
 
-test("a number and the bigint of the same value get the same answer", () => {
+test("isPrime gives the same answer for a number and for the bigint of the same value", () => {
   for (let n = Number.MAX_SAFE_INTEGER; n > Number.MAX_SAFE_INTEGER - 200; n--) {
     assertEquals([n, isPrime(n)], [n, isPrime(BigInt(n))]);
   }
 });
 
-test("a number that is no safe integer is refused with the advice to pass a bigint", () => {
+test("rejects a number that is not a safe integer and suggests a bigint", () => {
   for (const n of [2 ** 53, 1e16, -(2 ** 53), 2.5, NaN, Infinity, -Infinity]) {
     const message = `isPrime: expected a safe integer, got ${n}: pass a bigint`;
     assertThrows(() => isPrime(n), RangeError, message);
@@ -107,11 +107,11 @@ for (
     10n ** 24n,
   ]] as const
 ) {
-  test(`${text} is a number to check`, () => assertEquals(parseNumber(text), n));
+  test(`${text} is an integer`, () => assertEquals(parseNumber(text), n));
 }
 
 for (const text of ["", "1e3", "0x10", "1__000", "_1", "1_", "1.0", " 7", "--7", "seven"]) {
-  test(`${JSON.stringify(text)} is no number to check`, () => {
+  test(`${JSON.stringify(text)} is not an integer`, () => {
     const { message } = assertThrows(() => parseNumber(text), Error);
     assertEquals(message, `NUMBER: expected a whole number, got ${text || "nothing"}`);
   });
@@ -121,13 +121,13 @@ const USAGE = "usage: primes.ts [NUMBER…]";
 
 for (
   const [about, args, expected] of [
-    ["7 checks 7", ["7"], { code: 0, stdout: "               7 true\n", stderr: "" }],
-    ["several numbers are checked in their order", ["1_000_000_007", "-7", `${10n ** 24n}`], {
+    ["checks one number", ["7"], { code: 0, stdout: "               7 true\n", stderr: "" }],
+    ["checks several numbers in the given order", ["1_000_000_007", "-7", `${10n ** 24n}`], {
       code: 0,
       stdout: "      1000000007 true\n              -7 false\n1000000000000000000000000 false\n",
       stderr: "",
     }],
-    ["what is no number is refused before any is checked, exit 2", ["7", "1e3"], {
+    ["rejects invalid numbers before it checks any, and exits with 2", ["7", "1e3"], {
       code: 2,
       stdout: "",
       stderr: `NUMBER: expected a whole number, got 1e3\n${USAGE}\n`,
@@ -153,7 +153,7 @@ test(
 );
 
 for (const option of ["-h", "--help"]) {
-  test(`primes.ts ${option} tells what it takes`, async () => {
+  test(`primes.ts ${option} prints the usage`, async () => {
     await using dir = new TempDir();
     const { code, stdout, stderr } = await run("primes.ts", [option], dir);
     assertEquals([code, stderr, stdout.split("\n")[0]], [0, "", USAGE]);

@@ -2,24 +2,25 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "@std/path";
 import { NUMBERS } from "../primes.ts";
 import { check } from "../proc_pool.ts";
+import { SIGNALS } from "./flag_programs.ts";
 import {
-  command,
+  ConcurrentTests,
+  copyPrograms,
   deno,
+  type Ended,
   output,
-  Printed,
-  PROGRAM,
   ROOT,
   run,
-  TempDir,
+  start,
+  type TempDir,
   test,
-  testSideBySide,
 } from "./testing.ts";
 
 const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]";
-/** The largest prime that Mersenne was right about: nobody lives to see it checked. */
+/** 2^127 - 1, a prime that would take longer than a lifetime to check. */
 const ENDLESS = `${2n ** 127n - 1n}`;
 
-/** What was printed, with the times taken out, which must be there. */
+/** Returns the printed lines without their times. Asserts that each line has a time. */
 function lines(stdout: string): string[] {
   const [header = "", ...rest] = stdout.trimEnd().split("\n");
   assertMatch(rest.pop() ?? "", /^Total time: \d+\.\d\ds$/);
@@ -28,23 +29,16 @@ function lines(stdout: string): string[] {
   return [header, ...rest.map((line) => line.slice(0, -11))];
 }
 
-test("check gives the number, its answer and the seconds it took", () => {
+test("check returns the number, whether it is prime, and the seconds it took", () => {
   const { n, prime, elapsed, thread, end } = check(9999999999999917n);
   assertEquals([n, prime], [9999999999999917n, true]);
   assert(elapsed > 0);
   assert(end >= thread + elapsed * 1000);
 });
 
-/** Runs it side by side with others, in an empty directory. */
-const cases: Record<string, () => Promise<void>> = {};
-function each(name: string, fn: (dir: TempDir) => Promise<void>): void {
-  cases[name] = async () => {
-    await using dir = new TempDir();
-    await fn(dir);
-  };
-}
+const tests = new ConcurrentTests();
 
-each("two workers check the chapter's numbers, which are printed from the top", async (dir) => {
+tests.add("two workers check the chapter's numbers, largest first", async (dir) => {
   const { code, stdout, stderr } = await run("proc_pool.ts", ["2"], dir);
   assertEquals([code, stderr], [0, ""]);
   assertEquals(lines(stdout), [
@@ -72,39 +66,42 @@ each("two workers check the chapter's numbers, which are printed from the top", 
   ]);
 });
 
-each("without arguments there is a worker for every core", async (dir) => {
+tests.add("without arguments, starts a worker for every core", async (dir) => {
   const { stdout } = await run("proc_pool.ts", [], dir);
   const workers = Math.min(navigator.hardwareConcurrency, NUMBERS.length);
   assertMatch(stdout, RegExp(`^Checking 20 numbers with ${workers} workers?:\n`));
 });
 
-each("own numbers may have underscores, be negative, and be past 2^54", async (dir) => {
-  const numbers = ["-7", "18014398509481951", "1_000_000_007", "1000000000000000000000000"];
-  const { code, stdout } = await run("proc_pool.ts", ["3", ...numbers], dir);
-  assertEquals(code, 0);
-  assertEquals(lines(stdout), [
-    "Checking 4 numbers with 3 workers:",
-    "1000000000000000000000000    ",
-    "18014398509481951   P",
-    "      1000000007   P",
-    "              -7    ",
-  ]);
-});
+tests.add(
+  "accepts numbers with underscores, negative numbers, and numbers above 2^54",
+  async (dir) => {
+    const numbers = ["-7", "18014398509481951", "1_000_000_007", "1000000000000000000000000"];
+    const { code, stdout } = await run("proc_pool.ts", ["3", ...numbers], dir);
+    assertEquals(code, 0);
+    assertEquals(lines(stdout), [
+      "Checking 4 numbers with 3 workers:",
+      "1000000000000000000000000    ",
+      "18014398509481951   P",
+      "      1000000007   P",
+      "              -7    ",
+    ]);
+  },
+);
 
-each("no more workers start than there are numbers", async (dir) => {
+tests.add("starts no more workers than there are numbers", async (dir) => {
   const { stdout } = await run("proc_pool.ts", ["1024", "7"], dir);
   assertEquals(lines(stdout), ["Checking 1 number with 1 worker:", "               7   P"]);
 });
 
 for (
   const [args, message] of [
-    [["0"], "WORKERS: expected a whole number from 1 up, got 0"],
-    [["-1"], "WORKERS: expected a whole number from 1 up, got -1"],
-    [["1.5"], "WORKERS: expected a whole number from 1 up, got 1.5"],
-    [["--fast"], "WORKERS: expected a whole number from 1 up, got --fast"],
-    [["", "7"], "WORKERS: expected a whole number from 1 up, got nothing"],
-    [["999999999989"], "WORKERS, the first: expected up to 1024, got 999999999989"],
-    [["1025", "7"], "WORKERS, the first: expected up to 1024, got 1025"],
+    [["0"], "WORKERS: expected a positive integer, got 0"],
+    [["-1"], "WORKERS: expected a positive integer, got -1"],
+    [["1.5"], "WORKERS: expected a positive integer, got 1.5"],
+    [["--fast"], "unknown option: --fast"],
+    [["", "7"], "WORKERS: expected a positive integer, got nothing"],
+    [["999999999989"], "WORKERS (the first argument): expected at most 1024, got 999999999989"],
+    [["1025", "7"], "WORKERS (the first argument): expected at most 1024, got 1025"],
     [["2", "7", "1e3"], "NUMBER: expected a whole number, got 1e3"],
     [["2", "0x10"], "NUMBER: expected a whole number, got 0x10"],
     [["2", "1__000"], "NUMBER: expected a whole number, got 1__000"],
@@ -115,14 +112,14 @@ for (
     ],
   ] as const
 ) {
-  each(`${JSON.stringify(args)} is refused with a line, exit 2`, async (dir) => {
+  tests.add(`${JSON.stringify(args)} is rejected with one line and exit code 2`, async (dir) => {
     const expected = { code: 2, stdout: "", stderr: `${message}\n${USAGE}\n` };
     assertEquals(await run("proc_pool.ts", [...args], dir), expected);
   });
 }
 
 for (const args of [["-h"], ["2", "7", "--help"]]) {
-  each(`${args.join(" ")} tells about every option`, async (dir) => {
+  tests.add(`${args.join(" ")} prints the usage and every option`, async (dir) => {
     const { code, stdout, stderr } = await run("proc_pool.ts", args, dir);
     assertEquals([code, stderr, stdout.split("\n")[0]], [0, "", USAGE]);
     for (const what of ["WORKERS  ", "up to 1024", "NUMBER…  ", "--timeline [FILE]  ", "--help"]) {
@@ -131,23 +128,22 @@ for (const args of [["-h"], ["2", "7", "--help"]]) {
   });
 }
 
-for (const [signal, exit] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  each(
-    `a line is printed before the next number is done, and ${signal} exits ${exit}`,
-    async ({ path }) => {
-      const args = ["1", `${2n ** 128n}`, ENDLESS];
-      await using child = command("proc_pool.ts", args, { cwd: path }).spawn();
-      const [stdout, stderr] = [new Printed(child.stdout), child.stderr.text()];
-      await stdout.until(/s\n/);
-      child.kill(signal);
-      const expected = RegExp(`^Checking 2 numbers with 1 worker:\n${2n ** 128n} .*s\n$`);
-      assertMatch(await stdout.end(), expected);
-      assertEquals([(await child.status).code, await stderr], [exit, ""]);
+for (const [signal, exit] of SIGNALS) {
+  tests.add(
+    `prints each line before the next number is done, and ${signal} exits with ${exit}`,
+    async (dir) => {
+      await using running = start("proc_pool.ts", ["1", `${2n ** 128n}`, ENDLESS], dir);
+      await running.stdout.until(/s\n/);
+      running.kill(signal);
+      const { code, stdout, stderr } = await running.end();
+      assertMatch(stdout, RegExp(`^Checking 2 numbers with 1 worker:\n${2n ** 128n} .*s\n$`));
+      assertEquals([code, stderr], [exit, ""]);
     },
+    { only: "unix" },
   );
 }
 
-each("--timeline draws a lane for each worker after the total", async (dir) => {
+tests.add("--timeline draws a lane for each worker after the total", async (dir) => {
   const { code, stdout } = await run("proc_pool.ts", ["2", "97", "98", "--timeline"], dir);
   assertEquals(code, 0);
   const drawing = stdout.split(/^Total time.*\n/m)[1]?.split("\n");
@@ -156,17 +152,18 @@ each("--timeline draws a lane for each worker after the total", async (dir) => {
   assertMatch(`${drawing?.[3]}`, /^2 .*=/);
 });
 
-/** It with the permission to write `allowed`, too. */
-function writing(allowed: string, args: string[], { path }: TempDir) {
-  const may = ["--no-prompt", `--allow-read=${ROOT}`, `--allow-write=${allowed}`];
-  return output(deno(["run", ...may, join(ROOT, "proc_pool.ts"), ...args], { cwd: path }));
+/** Runs a copy of proc_pool.ts in `dir`, with permission to write `allowed`. */
+function runWriting(allowed: string, args: string[], dir: TempDir): Promise<Ended> {
+  copyPrograms(dir);
+  const permissions = ["--no-prompt", "--allow-read=.", `--allow-write=${allowed}`];
+  return output(deno(["run", ...permissions, "proc_pool.ts", ...args], { cwd: dir.path }));
 }
 
 for (
   const [file, begins] of [["run.svg", "<svg "], ["run.json", '{"traceEvents":[']] as const
 ) {
-  each(`--timeline ${file} writes the file and prints nothing more`, async (dir) => {
-    const { code, stdout, stderr } = await writing(file, ["1", "97", `--timeline=${file}`], dir);
+  tests.add(`--timeline ${file} writes the file and prints nothing more`, async (dir) => {
+    const { code, stdout, stderr } = await runWriting(file, ["1", "97", `--timeline=${file}`], dir);
     assertEquals([code, stderr], [0, ""]);
     assertEquals(lines(stdout), ["Checking 1 number with 1 worker:", "              97   P"]);
     const drawing = Deno.readTextFileSync(join(dir.path, file));
@@ -175,17 +172,17 @@ for (
   });
 }
 
-each("a picture that may not be written is said before the first number", async (dir) => {
+tests.add("reports missing write permission before it checks any number", async (dir) => {
   const args = ["1", "97", "--timeline", "run.svg"];
   const stderr = "cannot write run.svg: add --allow-write=run.svg\n";
   assertEquals(await run("proc_pool.ts", args, dir), { code: 1, stdout: "", stderr });
 });
 
-each("without the permission to read, a line names it", async ({ path }) => {
+tests.add("without read permission, the error names the permission", async ({ path }) => {
   const args = ["run", "--no-prompt", join(ROOT, "proc_pool.ts"), "1", "7"];
   const { code, stderr } = await output(deno(args, { cwd: path }));
   assertEquals(code, 1);
   assertMatch(stderr, /^.*--allow-read.*\n$/);
 });
 
-testSideBySide("proc_pool.ts", cases, { needs: PROGRAM });
+tests.define("proc_pool.ts");

@@ -1,26 +1,41 @@
-/** The one way to write a test that needs permissions, and the one way to run a program in a test. */
+/**
+ * Helpers for all tests: tests that need permissions or a system, and programs that run in a test.
+ *
+ * @module
+ */
 import { fromFileUrl, join } from "@std/path";
 
 export type Permission = "read" | "write" | "net" | "env" | "run" | "sys" | "ffi";
 
-/** What a test needs that runs programs. */
+/** The permissions of a test that runs programs. */
 export const PROGRAM: Permission[] = ["run", "read", "write", "net"];
 
 /** The directory of the programs. */
 export const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
-/** Whatever proxies the environment names: no test asks them, and no program in a test knows them. */
-const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
-  .flatMap((name) => [name, name.toLowerCase()]);
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** The variables that name proxies. Tests, and the programs that they run, use no proxy. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) =>
+  // On Windows, the names of variables have no case.
+  IS_WINDOWS ? [name] : [name, name.toLowerCase()]
+);
 if (Deno.permissions.querySync({ name: "env", variable: "NO_PROXY" }).state === "granted") {
   Deno.env.set("NO_PROXY", "*,127.0.0.1,localhost");
 }
 
 export interface TestOptions {
-  /** Where these are not granted, the test is ignored. */
+  /** The permissions without which the test is ignored. */
   needs?: Permission[];
-  ignore?: boolean;
-  /** Whether it fails when it leaves a timer behind. */
+  /**
+   * The systems without which the test is ignored. `"unix"` has what Windows lacks: `sh`, signals
+   * that one process sends to another, symbolic links without a special right, and the same words
+   * for the errors of files. Default: all systems.
+   */
+  only?: "linux" | "unix";
+  /** Whether to ignore the test, or the reason why it cannot run here. */
+  ignore?: boolean | string | undefined;
+  /** Whether the test fails if it leaves a timer behind. */
   sanitizeOps?: boolean;
 }
 
@@ -28,59 +43,139 @@ export function isGranted(needs: Permission[]): boolean {
   return needs.every((name) => Deno.permissions.querySync({ name }).state === "granted");
 }
 
-function mayRun({ needs = [], ignore = false }: TestOptions): boolean {
-  return !ignore && isGranted(needs);
+/** Returns why a test cannot run here, or `undefined` if it can. */
+function reasonToIgnore({ needs = [], only, ignore = false }: TestOptions): string | undefined {
+  const missing = needs.filter((name) => !isGranted([name]));
+  if (missing.length > 0) return `needs ${missing.map((name) => `--allow-${name}`).join(" ")}`;
+  if (only === "linux" && Deno.build.os !== "linux") return "needs Linux";
+  if (only === "unix" && IS_WINDOWS) return "needs Linux or macOS";
+  return ignore === true ? "cannot run here" : ignore || undefined;
 }
 
-/** A test that fails when it hangs, and is ignored where it may not do what it needs. */
+/** Returns the name of a test. The name of an ignored test says why it is ignored. */
+function nameOf(name: string, reason: string | undefined): string {
+  return reason === undefined ? name : `${name} (ignored: ${reason})`;
+}
+
+/** Returns the reason to ignore a test that runs `program`, or `undefined` if it is installed. */
+export function unlessInstalled(program: string): string | undefined {
+  if (!isGranted(["run"])) return "needs --allow-run";
+  try {
+    const silent = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    new Deno.Command(program, { args: ["--version"], ...silent }).outputSync();
+    return undefined;
+  } catch {
+    return `needs the program ${program}`;
+  }
+}
+
+/** Defines a test that fails if it hangs. */
 export function test(
   name: string,
   fn: () => void | Promise<void>,
   options: TestOptions = {},
 ): void {
   const { sanitizeOps = false } = options;
-  Deno.test({ name, ignore: !mayRun(options), sanitizeOps, fn: () => soon(fn()) });
+  const reason = reasonToIgnore(options);
+  Deno.test({
+    name: nameOf(name, reason),
+    ignore: reason !== undefined,
+    sanitizeOps,
+    fn: () => withTimeout(fn()),
+  });
 }
 
-/** Tests that wait more than they work: several at a time, each a step of one test. */
-export function testSideBySide(
-  name: string,
-  cases: Record<string, () => Promise<void>>,
-  options: TestOptions = {},
-): void {
+/** A step of a test. */
+interface Step {
+  name: string;
+  ignore: boolean;
+  fn: () => Promise<void>;
+}
+
+/** Defines a test with steps that mostly wait. They start in their order, ten at a time. */
+function testSteps(name: string, steps: Step[], options: TestOptions): void {
+  const reason = reasonToIgnore(options);
   Deno.test({
-    name,
-    ignore: !mayRun(options),
+    name: nameOf(name, reason),
+    ignore: reason !== undefined,
     async fn(t) {
-      const rest = Object.entries(cases).values();
-      const inTurn = async () => {
-        for (const [name, fn] of rest) {
+      const rest = steps.values();
+      const runRest = async () => {
+        for (const { name, ignore, fn } of rest) {
           await t.step({
             name,
-            fn: () => soon(fn()),
+            ignore,
+            fn: () => withTimeout(fn()),
             sanitizeOps: false,
             sanitizeResources: false,
             sanitizeExit: false,
           });
         }
       };
-      await Promise.all(Array.from({ length: 10 }, inTurn));
+      await Promise.all(Array.from({ length: 10 }, runRest));
     },
   });
 }
 
-/** What a promise resolves to; rejects if that takes a minute. */
-async function soon<T>(promise: T | Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("it hangs")), 60_000);
+/** Defines a test with a step for each case. The cases run ten at a time. */
+export function testSideBySide(
+  name: string,
+  cases: Record<string, () => Promise<void>>,
+  options: TestOptions = {},
+): void {
+  const steps = Object.entries(cases).map(([name, fn]) => ({ name, fn, ignore: false }));
+  testSteps(name, steps, options);
+}
+
+/**
+ * Tests that mostly wait, for example for a program. They run ten at a time, and each gets an empty
+ * directory. Add the slowest first.
+ */
+export class ConcurrentTests {
+  readonly #steps: Step[] = [];
+
+  add(name: string, fn: (dir: TempDir) => Promise<void>, options: TestOptions = {}): void {
+    const reason = reasonToIgnore(options);
+    this.#steps.push({
+      name: nameOf(name, reason),
+      ignore: reason !== undefined,
+      async fn() {
+        await using dir = new TempDir();
+        await fn(dir);
+      },
+    });
+  }
+
+  /** Adds a test for each of the programs. Its name begins with the name of the program. */
+  addForEach(
+    programs: readonly string[],
+    name: string,
+    fn: (program: string, dir: TempDir) => Promise<void>,
+    options: TestOptions = {},
+  ): void {
+    for (const program of programs) {
+      this.add(`${program}: ${name}`, (dir) => fn(program, dir), options);
+    }
+  }
+
+  /** Defines one test, which has a step for each test that was added. */
+  define(name: string): void {
+    testSteps(name, this.#steps, { needs: PROGRAM });
+  }
+}
+
+/** Returns the value of a promise. Throws if the promise takes longer than a minute. */
+async function withTimeout<T>(promise: T | Promise<T>): Promise<T> {
+  const { promise: timeout, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("timed out after 60 s")), 60_000);
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, timeout]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** What is given to `console.error` until the end of the block; it prints nothing meanwhile. */
+/** Records the calls of `console.error` until the end of the block, and prints nothing. */
 export class Reports implements Disposable {
   readonly all: unknown[][] = [];
   readonly #error = console.error;
@@ -94,11 +189,11 @@ export class Reports implements Disposable {
   }
 }
 
-/** An empty directory that is removed afterwards. */
+/** An empty directory, which is removed at the end of the block. */
 export class TempDir implements AsyncDisposable {
   readonly path = Deno.makeTempDirSync({ prefix: "flags" });
 
-  /** The files in `downloaded/`, hidden ones too, with their bytes. */
+  /** Returns the files in `downloaded/` with their bytes, and hidden files too. */
   downloaded(): Map<string, Uint8Array<ArrayBuffer>> {
     const dir = join(this.path, "downloaded");
     const names = Array.from(Deno.readDirSync(dir), ({ name }) => name).sort();
@@ -110,7 +205,20 @@ export class TempDir implements AsyncDisposable {
   }
 }
 
-/** The arguments that `deno task TASK` gives to `deno`, the program's path made absolute; without a task, none. */
+/** Copies the programs, and the code that they import, into `dir`. */
+export function copyPrograms(dir: TempDir): void {
+  for (const folder of [".", "common", "futures"]) {
+    Deno.mkdirSync(join(dir.path, folder), { recursive: true });
+    for (const { name, isFile } of Deno.readDirSync(join(ROOT, folder))) {
+      if (isFile) Deno.copyFileSync(join(ROOT, folder, name), join(dir.path, folder, name));
+    }
+  }
+}
+
+/**
+ * Returns the arguments that `deno task` passes to `deno` for a program, with an absolute path. A
+ * program without a task gets no permissions.
+ */
 function taskArgs(program: string): string[] {
   const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
   for (const { command } of Object.values<{ command: string }>(tasks)) {
@@ -125,11 +233,11 @@ function taskArgs(program: string): string[] {
 export interface RunOptions {
   cwd: string;
   env?: Record<string, string>;
-  /** A line for `sh` that runs the command, which is its `"$@"`. */
+  /** A script for `sh` that runs the command. The command is available to the script as `"$@"`. */
   shell?: string;
 }
 
-/** `deno ARGS…`, not yet started, with its output piped and no terminal. */
+/** Returns the command `deno ARGS…`. It has pipes for its output and no terminal. */
 export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno.Command {
   const line = [Deno.execPath(), ...args];
   const [program = "", ...rest] = shell === undefined ? line : ["sh", "-c", shell, "sh", ...line];
@@ -143,18 +251,50 @@ export function deno(args: string[], { cwd, env = {}, shell }: RunOptions): Deno
   });
 }
 
-/** The arguments of `deno` that run a program with the permissions of its task, `without` one perhaps. */
+export interface TerminalOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** A line for `sh` that runs before the command, such as `stty cols 80;`. */
+  before?: string;
+  /** Whether the test types on the keyboard. Default: nobody types. */
+  stdin?: "piped" | "null";
+}
+
+/** Returns the command `deno ARGS…` in a terminal, which the program `script` of Linux provides. */
+export function inTerminal(
+  args: string[],
+  { cwd, env = {}, before = "", stdin = "null" }: TerminalOptions,
+): Deno.Command {
+  // The shell takes the words of the command from variables, so the words may contain quotes.
+  const words = [Deno.execPath(), ...args].map((word, i) => [`WORD${i}`, word] as const);
+  const line = words.map(([name]) => `"$${name}"`).join(" ");
+  return new Deno.Command("script", {
+    args: ["-qec", `${before} exec ${line}`, "/dev/null"],
+    cwd,
+    env: { ...Object.fromEntries(words), ...env },
+    stdin,
+    stdout: "piped",
+  });
+}
+
+/**
+ * Returns the arguments of `deno` that run a program with the permissions of its task, optionally
+ * `without` one of them.
+ */
 export function programArgs(program: string, args: string[], without?: string): string[] {
-  const [run = "run", ...rest] = taskArgs(program).map((arg) =>
-    arg === "--allow-read=." ? `--allow-read=${ROOT}` : arg
-  );
+  const [run = "run", ...rest] = taskArgs(program);
   const granted = rest.filter((arg) => arg.split("=")[0] !== without);
   return [run, "--no-prompt", ...granted, ...args];
 }
 
-/** A program, not yet started, with exactly the permissions of its task. */
+/**
+ * Returns the command that runs a program with exactly the permissions of its task. If the program
+ * may read only the current directory, it runs in the directory of the programs, as `deno task`
+ * does: an absolute path with a comma cannot be given to `--allow-read`.
+ */
 export function command(program: string, args: string[], options: RunOptions): Deno.Command {
-  return deno(programArgs(program, args), options);
+  const all = programArgs(program, args);
+  return deno(all, all.includes("--allow-read=.") ? { ...options, cwd: ROOT } : options);
 }
 
 export interface Ended {
@@ -163,14 +303,14 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs a command to its end. */
+/** Runs a command until it ends. */
 export async function output(command: Deno.Command): Promise<Ended> {
   const { code, stdout, stderr } = await command.output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** What a program prints, as it comes. */
+/** Reads what a program prints. */
 export class Printed {
   text = "";
   readonly #reader: ReadableStreamDefaultReader<string>;
@@ -179,7 +319,7 @@ export class Printed {
     this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Reads until all of it matches; throws if it ends before. */
+  /** Reads until the text matches. Throws if the program ends its output before. */
   async until(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.text)) {
       const { done, value = "" } = await this.#reader.read();
@@ -188,7 +328,7 @@ export class Printed {
     }
   }
 
-  /** All of it, when the program has ended. */
+  /** Reads to the end, and returns the whole text. */
   async end(): Promise<string> {
     for (let read = await this.#reader.read(); !read.done; read = await this.#reader.read()) {
       this.text += read.value;
@@ -196,19 +336,59 @@ export class Printed {
     return this.text;
   }
 
-  /** Reads no more: the program finds its pipe closed. */
+  /** Closes the pipe that the program writes to. */
   close(): Promise<void> {
     return this.#reader.cancel();
   }
 }
 
-/** The bytes of a flag, from the package that the built-in site serves. */
+/** A running command. It is killed at the end of the block. */
+export class Running implements AsyncDisposable {
+  readonly stdout: Printed;
+  readonly stderr: Printed;
+  readonly #child: Deno.ChildProcess;
+
+  constructor(command: Deno.Command) {
+    this.#child = command.spawn();
+    this.stdout = new Printed(this.#child.stdout);
+    this.stderr = new Printed(this.#child.stderr);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until the command has ended, and returns all that it printed. */
+  async end(): Promise<Ended> {
+    const [{ code }, stdout, stderr] = await Promise.all([
+      this.#child.status,
+      this.stdout.end(),
+      this.stderr.end(),
+    ]);
+    return { code, stdout, stderr };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child[Symbol.asyncDispose]();
+  }
+}
+
+/** Returns the bytes of a flag from the package that the built-in site serves. */
 export function packageFlag(cc: string): Uint8Array<ArrayBuffer> {
   const url = import.meta.resolve(`famfamfam-flags/dist/gif/${cc.toLowerCase()}.gif`);
   return Deno.readFileSync(new URL(url));
 }
 
-/** Runs a program to its end, in `dir`. */
+/** Runs a program in `dir` until it ends. */
 export function run(program: string, args: string[], dir: TempDir): Promise<Ended> {
   return output(command(program, args, { cwd: dir.path }));
+}
+
+/** Starts a program in `dir`. */
+export function start(program: string, args: string[], dir: TempDir): Running {
+  return new Running(command(program, args, { cwd: dir.path }));
 }

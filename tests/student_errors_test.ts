@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { deno, type Ended, output, PROGRAM, ROOT, TempDir, test } from "./testing.ts";
+
+const RUN = import.meta.resolve("../common/run.ts");
+const FLAGS = import.meta.resolve("../flags.ts");
+const FUTURES = import.meta.resolve("../futures/mod.ts");
+
+/** The first lines of each program. */
+const HEAD = `import { main } from "${RUN}";
+import { downloadOne } from "${FLAGS}";
+import { WorkerPoolExecutor } from "${FUTURES}";
+`;
+
+/** Runs a program that a student wrote, for the flags BR and US. Its path ends in `student.ts`. */
+async function runStudent(source: string, permissions: string[] = ["-A"]): Promise<Ended> {
+  await using dir = new TempDir();
+  const program = join(dir.path, "student.ts");
+  Deno.writeTextFileSync(program, HEAD + source);
+  const config = `--config=${join(ROOT, "deno.json")}`;
+  const args = ["run", "--no-prompt", ...permissions, config, program, "BR", "US"];
+  return await output(deno(args, { cwd: dir.path }));
+}
+
+for (
+  const [mistake, source, message] of [
+    [
+      "a typo in downloadMany",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags.vales()) report(await downloadOne(flag));
+       });`,
+      "TypeError: flags.vales is not a function or its return value is not iterable",
+    ],
+    [
+      "a name that is not defined",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags) report(await download(flag));
+       });`,
+      "ReferenceError: download is not defined",
+    ],
+    [
+      "an error of the student's own",
+      `await main(async (flags, maxReq, report) => {
+         throw new Error("not finished yet");
+       });`,
+      "Error: not finished yet",
+    ],
+    [
+      "a missing await before downloadOne",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags) report(downloadOne(flag));
+       });`,
+      "TypeError: report: expected the outcome of a download, got Promise { <pending> } " +
+      "(is an \`await\` missing?)",
+    ],
+    [
+      "a report without an outcome",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags) report();
+       });`,
+      "TypeError: report: expected the outcome of a download, got undefined",
+    ],
+  ] as const
+) {
+  test(`${mistake} is printed with its file and line`, async () => {
+    const { code, stderr } = await runStudent(source);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `\n${message}\n`);
+    assertMatch(stderr, /\n {4}at .*student\.ts:5:\d+/);
+  }, { needs: PROGRAM });
+}
+
+test("a mistake in the task of a worker is printed with its file and line", async () => {
+  const { code, stderr } = await runStudent(`export function task(flag) {
+      return download(flag);
+    }
+    async function downloadMany(flags, maxReq, report) {
+      await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
+      for await (const outcome of executor.map(task, flags)) report(outcome);
+    }
+    if (import.meta.main) await main(downloadMany, { maxReq: 2 });`);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "\nReferenceError: download is not defined\n");
+  assertMatch(stderr, /\n {4}at task .*student\.ts:5:\d+/);
+}, { needs: PROGRAM });
+
+for (
+  const [mistake, source] of [
+    [
+      "a missing await before Promise.all",
+      `await main(async (flags, maxReq, report) => {
+         Promise.all(flags.map(async (flag) => report(await downloadOne(flag))));
+       });`,
+    ],
+    [
+      "a missing report",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags) await downloadOne(flag);
+       });`,
+    ],
+  ] as const
+) {
+  test(`${mistake} is named, and the exit code is 1`, async () => {
+    const { code, stdout, stderr } = await runStudent(source);
+    assertEquals(code, 1);
+    assertMatch(stdout, /^0 downloads in /);
+    const advice = "downloadMany reported 0 of 2 flags: is an `await` or a `report` missing?";
+    assertEquals(stderr.split("\n").slice(1), [advice, ""]);
+  }, { needs: PROGRAM });
+}
+
+test("the codes that arrived before a mistake are printed before the stack", async () => {
+  const { code, stdout, stderr } = await runStudent(
+    `await main(async ([first], maxReq, report) => {
+       report(await downloadOne(first));
+       report(await downloadOne(second));
+     });`,
+  );
+  assertEquals([code, stdout], [1, "BR \n"]);
+  assertMatch(stderr, /\nReferenceError: second is not defined\n {4}at .*student\.ts:6:\d+/);
+}, { needs: PROGRAM });
+
+test("a missing permission is not a mistake in the program, so it is one line", async () => {
+  const { code, stderr } = await runStudent(
+    `await main(async (flags, maxReq, report) => {
+       Deno.env.get("HOME");
+     });`,
+    ["--allow-net", "--allow-read", "--allow-write"],
+  );
+  assertEquals(code, 1);
+  const [last, ...rest] = stderr.trimEnd().split("\n").reverse();
+  assertMatch(`${last}`, /^Requires env access to "HOME", run again with the --allow-env flag$/);
+  assert(rest.length <= 1, stderr);
+}, { needs: PROGRAM });
