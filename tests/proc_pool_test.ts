@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { NUMBERS } from "../primes.ts";
-import { check } from "../proc_pool.ts";
+import { check, NUMBERS } from "../primes.ts";
 import {
   command,
   deno,
