@@ -10,7 +10,16 @@
  */
 import { clock, type DownloadMany, type Outcome } from "./common/flag.ts";
 import { CODES_HELP, DEFAULTS, NOTES_HELP, SERVER_HELP, SYNTAX } from "./common/options.ts";
-import { exitWith, failWith, type Setup, setUp, showResults, spansOf } from "./common/run.ts";
+import {
+  checkOutcome,
+  exitWith,
+  failWith,
+  missingReports,
+  type Setup,
+  setUp,
+  showResults,
+  spansOf,
+} from "./common/run.ts";
 import { fail, onSignal, plural, print } from "./common/terminal.ts";
 import type { Chart, Span } from "./common/timeline.ts";
 import { downloadMany as sequential } from "./flags.ts";
@@ -69,6 +78,7 @@ async function runOne(downloader: Downloader, setup: Setup): Promise<Result> {
   const begin = clock();
   try {
     await downloadMany(flags, connections, (outcome) => {
+      checkOutcome(outcome);
       outcomes.push(outcome);
       if (outcome.status === "unwritable") fail(`${outcome.cc}: ${outcome.line}`);
     });
@@ -125,18 +135,22 @@ async function main(): Promise<never> {
   let running = "";
   onSignal((code) => fail(`${running} was cut short: nothing to compare`, code));
   const results: Result[] = [];
-  print(TABLE_HEAD);
+  await print(TABLE_HEAD);
   for (const downloader of DOWNLOADERS) {
     running = downloader.program;
     const result = await runOne(downloader, setup);
     results.push(result);
     const baseline = results.find(({ spans }) => spans.some(({ ok }) => ok));
-    print(tableRow(result, baseline?.seconds));
+    await print(tableRow(result, baseline?.seconds));
   }
 
   const options = { ...setup.options, timeline: setup.options.timeline || true };
   const outcomes = results.flatMap((result) => result.outcomes);
-  return exitWith(await showResults({ ...setup, options }, outcomes, results.map(chartOf)));
+  const lines = await showResults({ ...setup, options }, outcomes, results.map(chartOf));
+  for (const { program, outcomes } of results) {
+    lines.push(...missingReports(program, outcomes, setup.flags));
+  }
+  return exitWith(lines);
 }
 
 if (import.meta.main) await main();

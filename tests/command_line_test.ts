@@ -111,6 +111,13 @@ test("proc_pool.ts still takes negative numbers, also after --", async () => {
   assertMatch(stdout, /^Checking 2 numbers with 1 worker:\n +7 {3}P .*s\n +-7 {5}.*s\n/);
 }, { needs: PROGRAM });
 
+test("a site whose host cannot exist is one line", async () => {
+  await using dir = new TempDir();
+  const { code, stdout, stderr } = await run("flags.ts", ["BR", "US", "-s", "http://a..b/"], dir);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^--server: invalid host 'a\.\.b': .+\n$/);
+}, { needs: PROGRAM });
+
 for (const program of ["flags.ts", "compare.ts"]) {
   test(`${program} advises to write a timeline into downloaded/, which it may write`, async () => {
     await using dir = new TempDir();

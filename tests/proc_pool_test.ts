@@ -1,8 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { NUMBERS } from "../primes.ts";
-import { check } from "../proc_pool.ts";
-import { SIGNALS } from "./flag_programs.ts";
+import { check, NUMBERS } from "../primes.ts";
 import {
   ConcurrentTests,
   copyPrograms,
