@@ -283,9 +283,11 @@ export async function* asCompleted<F extends Future<unknown>>(
         await promise;
         clearTimeout(timer);
       }
-      const future = ready.shift();
-      if (!future) throw new TimeoutError(`${pending.size} (of ${total}) futures unfinished`);
-      yield future;
+      if (ready.size === 0) {
+        throw new TimeoutError(`${pending.size} (of ${total}) futures unfinished`);
+      }
+      // The future is not assigned to a variable, which a suspended generator would keep.
+      yield ready.shift() as F;
     }
   } finally {
     for (const future of pending) forget(future, arrive);
