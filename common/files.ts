@@ -92,7 +92,7 @@ function rename(from: string, to: string): string {
   }
 }
 
-/** Removes a directory. Tries again if a worker was about to create a file in the directory. */
+/** Removes a directory. Tries again if a worker is creating or writing a file in the directory. */
 function removeAll(directory: string): void {
   const maxTries = 10;
   for (let tries = 1; tries <= maxTries; tries++) {
@@ -100,6 +100,7 @@ function removeAll(directory: string): void {
       return remove(directory);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
+      sleepSync(2);
     }
   }
 }
@@ -112,4 +113,9 @@ function remove(directory: string): void {
     if (error instanceof Deno.errors.NotFound) throw error;
     Deno.removeSync(directory, { recursive: true });
   }
+}
+
+/** Blocks this thread, but not the workers. */
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
