@@ -171,7 +171,7 @@ test("reports a host that does not exist", async () => {
   const line = await lineOf("http://no-such-host.invalid:8000");
   // Without a network, the system cannot know whether the host exists.
   const offline = "could not look up no-such-host.invalid (Temporary failure in name resolution)";
-  if (line !== offline) assertEquals(line, "no such host: no-such-host.invalid");
+  assert([offline, "no such host: no-such-host.invalid"].includes(line), line);
 }, { needs: ["net", "env"] });
 
 for (
