@@ -8,6 +8,7 @@ import {
   inTerminal,
   output,
   type Permission,
+  Printed,
   PROGRAM,
   programArgs,
   ROOT,
@@ -246,10 +247,12 @@ for (const [pipe, shell] of Object.entries(PIPES)) {
       const url = `http://127.0.0.1:${site.addr.port}/flags`;
       const args = ["BR", "ZZ", "-s", url, "--timeline", "downloaded/run.json"];
       const child = command("flags_async.ts", args, { cwd: dir.path, shell }).spawn();
-      const stderr = child.stderr.text();
+      const stderr = new Printed(child.stderr);
+      await stderr.until(/\n/);
+      while (!dir.downloaded().has("BR.gif")) await wait(20);
       await untilIdle(child.pid);
       assertEquals(await codeAfter(child, signal), exit);
-      assertEquals(await stderr, `2 flags from ${url}, 2 connections\nZZ: not found\n`);
+      assertEquals(await stderr.end(), `2 flags from ${url}, 2 connections\nZZ: not found\n`);
       assertEquals([...dir.downloaded().keys()], ["BR.gif", "run.json"]);
       await child.stdout.cancel();
     }, { needs: PROGRAM, only: "linux" });
