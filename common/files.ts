@@ -12,8 +12,8 @@ const UNFINISHED = `.unfinished-${Deno.pid}`;
 
 /**
  * Makes the directory for the unfinished files of this run. The main thread calls this function
- * once, before the first download. No worker may make the directory, because a worker could then
- * make it again after the clean-up.
+ * once, after `onSignal`, because a signal would leave the directory before. No worker may make the
+ * directory, because a worker could then make it again after the clean-up.
  */
 export function makeUnfinished(): void {
   try {

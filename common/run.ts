@@ -57,6 +57,7 @@ export async function main(downloadMany: DownloadMany, defaults: Defaults = {}):
   const showBar = defaults.bar !== false && flags.length > POP20_CC.length && canShowBar();
   const run = new Run(setup, connections, showBar);
   onSignal((code) => run.end(code));
+  orExit(makeUnfinished);
   try {
     await downloadMany(flags, maxReq, (outcome) => run.report(outcome));
   } catch (error) {
@@ -212,7 +213,6 @@ function makeDirectory(): void {
   );
   // Ask now for the read permission that `removeUnfinished` needs.
   orExit(() => Deno.statSync(DEST_DIR));
-  orExit(makeUnfinished);
 }
 
 /** Asks for the permission to read the modules that workers load. */
