@@ -102,7 +102,7 @@ tests.addForEach(
   DOWNLOADERS,
   "Ctrl-C before the run begins leaves an empty directory",
   async (program, dir) => {
-    await using running = start(program, ["BR"], dir);
+    await using running = start(program, ["BR", "-s", "DELAY"], dir);
     while (!existsSync(join(dir.path, "downloaded"))) await delay(1);
     running.kill("SIGINT");
     const { code } = await running.end();
