@@ -20,12 +20,15 @@ export interface TimeoutOptions {
    * The maximum time to wait, in milliseconds. With 0, checks once without waiting. Default: no
    * limit. A value of 2^31 (about 25 days) or more also means no limit.
    */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 /** Thrown by `result()` and `exception()` if the future was cancelled. */
 export class CancelledError extends Error {}
-/** Thrown if the `timeout` passes before the futures are done. */
+/**
+ * Thrown if the `timeout` passes before the futures are done. (`AbortSignal.timeout()` throws a
+ * `DOMException` of the same name, which is not an instance of this class.)
+ */
 export class TimeoutError extends Error {}
 /** Thrown by `start`, `resolve` and `reject` if the future's state does not allow the call. */
 export class InvalidStateError extends Error {}
@@ -135,7 +138,7 @@ export class Future<T> {
     return this.#state === "cancelled";
   }
 
-  /** Returns whether the task has been started and has not finished. */
+  /** Returns whether the task has been given to a worker or another executor, and has not finished. */
   running(): boolean {
     return this.#state === "running";
   }
@@ -300,7 +303,7 @@ export interface WaitOptions extends TimeoutOptions {
    * When to stop waiting. `"FIRST_EXCEPTION"` waits for all futures if none of them fails. Default:
    * `"ALL_COMPLETED"`.
    */
-  returnWhen?: "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION";
+  returnWhen?: "ALL_COMPLETED" | "FIRST_COMPLETED" | "FIRST_EXCEPTION" | undefined;
 }
 
 /**

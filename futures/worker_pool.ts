@@ -2,9 +2,7 @@
  * A pool of Web Workers for Deno that runs functions exported by a module, modeled on the executors
  * of Python's `concurrent.futures`. All times are in milliseconds.
  *
- * The pool cannot stop a task that computes forever. `shutdown()` waits for such a task, and only
- * `Deno.exit()` ends the program. The pool cannot load its module from a bundle. A task can open a
- * pool of its own, up to 3 levels deep. Such a pool takes 0.5 to 1 s to start.
+ * A task can open a pool of its own, up to 3 levels deep. Such a pool takes about a second to start.
  *
  * @module
  */
@@ -25,8 +23,10 @@ const IDLE_MS = 1000;
  * A pool of Web Workers. The pool starts a worker when a task finds no worker idle, up to
  * `maxWorkers`. A worker runs one task at a time. Tasks start in the order of submission. A pool
  * that has been idle for one second stops its workers, so a program that never calls `shutdown()`
- * can still exit. Each worker loads the module again. Put code that only the main program should
- * run under `if (import.meta.main)`.
+ * can still exit.
+ *
+ * Each worker loads the module again. Put code that only the main program should run under
+ * `if (import.meta.main)`, or put the tasks in a module of their own.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   /** The tasks that no worker has yet. */
   readonly #queue = new Queue<Task>();
   /** Set by `shutdown()` and `terminateWorkers()`. Resolves when no worker is left. */
-  #closed: PromiseWithResolvers<void> | undefined;
+  #shutdown: PromiseWithResolvers<void> | undefined;
   #broken: BrokenExecutorError | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #isPumping = false;
@@ -60,11 +60,13 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    *
    * @throws {TypeError} if `module` is not an absolute URL, or is a bundle that contains this file
    * @throws {RangeError} if `maxWorkers` is not a positive integer
-   * @throws {Deno.errors.NotCapable} without permission to read `worker.ts`
+   * @throws {Deno.errors.NotCapable} without permission to read the folder of this file
    */
-  constructor(module: string | URL, options: { maxWorkers?: number } = {}) {
+  constructor(module: string | URL, options: { maxWorkers?: number | undefined } = {}) {
     if (!URL.canParse(module)) {
-      throw new TypeError(`module: expected an absolute URL, got ${Deno.inspect(module)}`);
+      throw new TypeError(
+        `module: expected an absolute URL, such as import.meta.url, got ${Deno.inspect(module)}`,
+      );
     }
     if (`${module}` === import.meta.url) {
       throw new TypeError(
@@ -82,24 +84,48 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn(...args)` in a worker as soon as a worker is free. Arguments and results are cloned.
+   * Runs `fn(...args)` in a worker as soon as a worker is free.
+   *
+   * Arguments and results are structured clones. An instance of a class of your own arrives without
+   * its methods and private fields. A `SharedArrayBuffer` is shared.
+   *
    * For an `AbortSignal` argument, the task receives a signal of its own that aborts when the
-   * caller's signal aborts.
+   * caller's signal aborts, with a clone of the reason. The abort is a message, so a task that
+   * computes sees the abort only after it has waited for a turn of the event loop, for example with
+   * `setTimeout`. An abort does not cancel a pending task.
    *
    * The future fails with:
    * - what the task throws (an error of a custom class arrives as an instance of the built-in class
-   *   that the custom class extends);
+   *   that the custom class extends, with its `name` and its other fields);
    * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
    *   name;
-   * - a `DataCloneError` if an argument or the result cannot be cloned. A value such as a URL or a
-   *   Response is only noticed if it is itself the argument or the result. Nested inside another
-   *   value, it arrives as `{}`;
+   * - a `DataCloneError` if an argument or the result cannot be cloned. A value such as a `URL`, a
+   *   `Response` or an `AbortSignal` is only noticed if it is itself the argument or the result.
+   *   Nested inside another value, it arrives as `{}`;
    * - a `WorkerCrashError` if the worker dies or is terminated;
    * - a `BrokenExecutorError` if the module fails to load.
    *
    * @throws {Error} after `shutdown()` or `terminateWorkers()`, and in a worker if the caller is
    * not a running task or if pools are already nested 3 deep
    * @throws {BrokenExecutorError} if the module has failed to load
+   *
+   * @example
+   * ```ts
+   * import { WorkerPoolExecutor } from "./mod.ts";
+   *
+   * export async function waitForAbort(signal: AbortSignal): Promise<string> {
+   *   while (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 1));
+   *   return signal.reason;
+   * }
+   *
+   * if (import.meta.main) {
+   *   await using executor = new WorkerPoolExecutor(import.meta.url);
+   *   const controller = new AbortController();
+   *   const future = executor.submit(waitForAbort, controller.signal);
+   *   controller.abort("enough");
+   *   console.log(await future.result()); // enough
+   * }
+   * ```
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
     const { future, start, resolve, reject } = Future.withResolvers<Awaited<R>>();
@@ -114,12 +140,14 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   /**
    * Submits `fn(item)` for every item and yields the results. Submits the items immediately, not at
    * the first `next()`. With `bufferSize`, submits the rest of the items only as results are
-   * yielded. If an item fails, the results before the item are yielded, and then the error of the
-   * item is thrown. If an item or a result cannot be cloned, the whole chunk fails. An error, or
-   * leaving the loop early, cancels the tasks that have not started. `map` also throws whatever
-   * `submit` throws.
+   * yielded.
    *
-   * @throws {TypeError} if `items` is not iterable
+   * If an item fails, the results before the item are yielded, and then the error of the item is
+   * thrown. (To continue after an error, catch the error in `fn` and return it.) If an item or a
+   * result cannot be cloned, the whole chunk fails. An error, or leaving the loop early, cancels
+   * the tasks that have not started. `map` also throws whatever `submit` throws.
+   *
+   * @throws {TypeError} if `items` is not iterable. An async iterable is not accepted.
    * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer, or if `timeout`
    * is `NaN`
    * @throws {TimeoutError} from `next()`, if `timeout` ms have passed and the next result is not
@@ -154,29 +182,33 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * started. With `wait: false` (default: `true`), resolves immediately, and the tasks finish in
    * the background.
    */
-  async shutdown(options: { wait?: boolean; cancelFutures?: boolean } = {}): Promise<void> {
+  async shutdown(
+    options: { wait?: boolean | undefined; cancelFutures?: boolean | undefined } = {},
+  ): Promise<void> {
     const { wait = true, cancelFutures = false } = options;
-    this.#closed ??= Promise.withResolvers();
+    this.#shutdown ??= Promise.withResolvers();
     if (cancelFutures) {
       for (const task of this.#queue.drain()) task.future.cancel();
     }
     this.#pump();
-    if (wait) await this.#closed.promise;
+    if (wait) await this.#shutdown.promise;
   }
 
   /**
    * Shuts down without waiting for tasks. Cancels the pending tasks, and fails the running tasks
-   * with `WorkerCrashError`. A task that computes without awaiting keeps its thread.
+   * with `WorkerCrashError`. Resolves immediately. A task that computes without awaiting cannot be
+   * stopped. The program then runs until the task returns, or until the program calls
+   * `Deno.exit()`.
    */
   async terminateWorkers(): Promise<void> {
-    this.#closed ??= Promise.withResolvers();
+    this.#shutdown ??= Promise.withResolvers();
     const running = this.#closeWorkers();
     for (const task of this.#queue.drain()) task.future.cancel();
     for (const task of running) {
       fail(task, new WorkerCrashError(lostWorker(task, "terminateWorkers() was called")));
     }
     this.#pump();
-    await this.#closed.promise;
+    await this.#shutdown.promise;
   }
 
   /**
@@ -201,7 +233,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   #checkOpen(): void {
     thisThread.worker?.checkMayStartTasks();
     if (this.#broken) throw this.#broken;
-    if (this.#closed) throw new Error("cannot schedule new futures after shutdown");
+    if (this.#shutdown) throw new Error("cannot schedule new futures after shutdown");
   }
 
   #add(task: Task): void {
@@ -240,8 +272,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   #stopIfIdle(): void {
     clearTimeout(this.#idleTimer);
     if (this.#workers.size > this.#idle.length) return;
-    if (this.#workers.size === 0) this.#closed?.resolve();
-    else if (this.#closed) this.#endIdleWorkers();
+    if (this.#workers.size === 0) this.#shutdown?.resolve();
+    else if (this.#shutdown) this.#endIdleWorkers();
     else this.#idleTimer = setTimeout(() => this.#endIdleWorkers(), IDLE_MS);
   }
 

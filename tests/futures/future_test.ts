@@ -1,9 +1,7 @@
-/**
- * The contract of `futures.ts`, sentence by sentence, with the situations of CPython's
- * `Lib/test/test_concurrent_futures` as a checklist. There is no worker here, and no permission needed.
- */
+/** The tests of `Future`. They use no workers and need no permissions. */
 
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertLess,
@@ -14,35 +12,42 @@ import {
   assertThrows,
 } from "@std/assert";
 import * as futures from "../../futures/mod.ts";
-import { asCompleted, CancelledError, Future, InvalidStateError, wait } from "../../futures/mod.ts";
+import {
+  asCompleted,
+  CancelledError,
+  Future,
+  InvalidStateError,
+  TimeoutError,
+  wait,
+} from "../../futures/mod.ts";
 import { Reports, test } from "../testing.ts";
-
-const { TimeoutError } = futures;
-
-/** A future in each state, and what decides it. */
-function inEveryState() {
-  const states = {
-    pending: Future.withResolvers<number>(),
-    running: Future.withResolvers<number>(),
-    cancelled: Future.withResolvers<number>(),
-    finished: Future.withResolvers<number>(),
-  };
-  states.running.start();
-  states.cancelled.future.cancel();
-  states.finished.resolve(1);
-  return { ...states, all: Object.values(states).map(({ future }) => future) };
-}
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+import { inEveryState } from "./helpers.ts";
+import { sleep } from "./pool_tasks.ts";
 
 // Deno fails a test that leaves a rejection unhandled.
 
-test("a future is not a thenable: awaiting it gives the future itself", async () => {
-  const { all } = inEveryState();
-  assertEquals(await Promise.all(all), all);
+test("mod.ts exports the public names and nothing else", () => {
+  const names = [
+    "BrokenExecutorError",
+    "CancelledError",
+    "Future",
+    "InvalidStateError",
+    "TimeoutError",
+    "WorkerCrashError",
+    "WorkerPoolExecutor",
+    "asCompleted",
+    "wait",
+  ];
+  assertEquals(Object.keys(futures).sort(), names);
 });
 
-test("state, cancelled(), running(), done() and cancel() agree; what runs goes on", () => {
+test("a future is not thenable: awaiting it returns the future itself", async () => {
+  const { all } = inEveryState();
+  assertEquals(await Promise.all(all), all);
+  for (const future of all) assert(!("then" in future));
+});
+
+test("the methods agree on the state; a running or finished future cannot be cancelled", () => {
   const look = (it: Future<number>) => [it.state, it.cancelled(), it.running(), it.done()];
   const seen = inEveryState().all.map((it) => [...look(it), it.cancel(), it.cancel(), it.state]);
   assertEquals(seen, [
@@ -53,7 +58,7 @@ test("state, cancelled(), running(), done() and cancel() agree; what runs goes o
   ]);
 });
 
-test("result() resolves to the value, before and after, as often as it is asked", async () => {
+test("result() resolves to the value at every call, before and after that", async () => {
   for (const { future, resolve } of [inEveryState().pending, inEveryState().running]) {
     const early = [future.result(), future.exception()];
     resolve(5);
@@ -72,7 +77,7 @@ test("result() rejects with what the task threw, the same object at every call",
   }
 });
 
-test("result() and exception() reject with CancelledError when cancelled", async () => {
+test("result() and exception() of a cancelled future reject with CancelledError", async () => {
   const { pending: { future }, cancelled } = inEveryState();
   const early = [future.result(), future.exception()];
   future.cancel();
@@ -81,20 +86,24 @@ test("result() and exception() reject with CancelledError when cancelled", async
   }
 });
 
-test("out of time, result() and exception() say how long they waited, of whom", async () => {
-  const { running: { future, resolve } } = inEveryState();
+test("the TimeoutError of result() and exception() names the timeout and the future", async () => {
+  const { running: { future } } = inEveryState();
   for (const timeout of [1, 20, 0, -1, -Infinity]) {
     const message = `not done within ${timeout} ms: ${future}`;
     await assertRejects(() => future.result({ timeout }), TimeoutError, message);
     await assertRejects(() => future.exception({ timeout }), TimeoutError, message);
   }
+}, { sanitizeOps: true });
+
+test("with timeout: 0, result() checks the future without waiting", async () => {
+  const { running: { future, resolve } } = inEveryState();
   const early = [future.result({ timeout: 0 }), future.result({ timeout: 20_000 })];
   resolve(1);
-  await assertRejects(async () => await early[0], TimeoutError); // it asked without waiting
+  await assertRejects(async () => await early[0], TimeoutError);
   assertEquals([await early[1], await future.result({ timeout: 0 })], [1, 1]);
 }, { sanitizeOps: true });
 
-test("a timeout that is long or Infinity neither fires early nor leaves a timer", async () => {
+test("a timeout that is long or Infinity neither passes early nor leaves a timer", async () => {
   const { future, resolve } = Future.withResolvers<number>();
   const long = [2 ** 31 - 1, 2 ** 31, 2 ** 32 + 1, Number.MAX_VALUE, Infinity];
   const waiting = long.flatMap((timeout) => [
@@ -128,7 +137,7 @@ test("100,000 timeouts that expire on one future take seconds, not minutes", asy
   assertLess(performance.now() - begin, 20_000);
 });
 
-test("a failure that nobody reads is kept, never an unhandled rejection", async () => {
+test("a failure that nobody reads is not an unhandled rejection", async () => {
   const { running: { future, reject }, pending, cancelled } = inEveryState();
   const error = new Error("kept");
   reject(error);
@@ -138,7 +147,7 @@ test("a failure that nobody reads is kept, never an unhandled rejection", async 
   assertStrictEquals(await future.exception(), error);
 });
 
-test("callbacks run in the order they were added, synchronously when the future is done", () => {
+test("callbacks run synchronously and in the order in which they were added", () => {
   const { pending, running, finished } = inEveryState();
   const seen: unknown[] = [];
   for (const { future } of [pending, running, finished]) {
@@ -171,7 +180,7 @@ test("a callback that throws is reported with console.error; the others still ru
   assertEquals([others, ...reports.all.map((args) => args.includes(error))], [2, true, true]);
 });
 
-test("start() makes a pending future running, and is false for a cancelled one", () => {
+test("start() makes a pending future running, and returns false for a cancelled one", () => {
   const { pending, running, cancelled, finished } = inEveryState();
   assertEquals([pending.start(), pending.future.state], [true, "running"]);
   assertEquals([cancelled.start(), cancelled.future.state], [false, "cancelled"]);
@@ -190,7 +199,7 @@ test("settling twice throws InvalidStateError, which shows the state and the fut
   assertEquals(await finished.future.result(), 1);
 });
 
-test("a future shows its number and its state, in console.log as well", () => {
+test("toString() and console.log show the number and the state of a future", () => {
   const { all } = inEveryState();
   for (const future of all.slice(0, 3)) {
     assertMatch(`${future}`, new RegExp(`^<Future #[0-9]+ state=${future.state}>$`));
@@ -199,7 +208,7 @@ test("a future shows its number and its state, in console.log as well", () => {
   assertEquals(new Set(all.map((future) => `${future}`.match(/#[0-9]+/)?.[0])).size, 4);
 });
 
-test("a finished future shows the type or the class of what it returned or raised", () => {
+test("a finished future shows the type or class of what it returned or raised", () => {
   class OwnError extends Error {}
   const named = Object.assign(new Error(), { name: "FromAWorker" });
   const values = ["", 1, 1n, true, undefined, null, Symbol(), () => 1, {}, [], new Map(), named];
@@ -207,7 +216,8 @@ test("a finished future shows the type or the class of what it returned or raise
   const types = "string number bigint boolean undefined null symbol function Object Array Map " +
     "FromAWorker Object TypeError OwnError DOMException";
   const shown = all.map((value) => {
-    const [returned, raised] = [Future.withResolvers(), Future.withResolvers()];
+    const returned = Future.withResolvers();
+    const raised = Future.withResolvers();
     returned.resolve(value);
     raised.reject(value);
     const [type] = `${returned.future}`.match(/(?<= state=finished returned ).*(?=>$)/) ?? [];
@@ -217,7 +227,7 @@ test("a finished future shows the type or the class of what it returned or raise
   assertEquals(shown.join(" "), types);
 });
 
-test("the errors are Errors and know their names", () => {
+test("the errors are instances of Error and have a name", () => {
   const { WorkerCrashError, BrokenExecutorError } = futures;
   const types = [CancelledError, TimeoutError, InvalidStateError, WorkerCrashError];
   for (const type of [...types, BrokenExecutorError]) {
@@ -226,104 +236,3 @@ test("the errors are Errors and know their names", () => {
     assertEquals([`${error}`, error.cause], [`${type.name}: why`, 1]);
   }
 });
-
-// asCompleted and wait
-
-test("asCompleted yields each future once, those already done first, then as they end", async () => {
-  const all = Array.from({ length: 5 }, () => Future.withResolvers<number>());
-  const [a, b, c, d, e] = all;
-  d?.resolve(3);
-  b?.reject(new Error("as it is"));
-  const given = all.map(({ future }) => future);
-  const completed = asCompleted([...given, ...given].values());
-  const seen = [await completed.next(), await completed.next()];
-  setTimeout(() => [c?.resolve(2), a?.future.cancel(), e?.resolve(3)]);
-  seen.push(await completed.next(), await completed.next(), await completed.next());
-  assertEquals(seen.map(({ value }) => value), [b, d, c, a, e].map((it) => it?.future));
-  assertEquals((await completed.next()).done, true);
-  assertEquals(await Array.fromAsync(asCompleted([])), []);
-});
-
-test("asCompleted yields what is done and then throws TimeoutError with the counts", async () => {
-  const { cancelled, finished, all } = inEveryState();
-  for (const timeout of [0, 20]) {
-    const completed = asCompleted([...all, ...all], { timeout });
-    const seen = [await completed.next(), await completed.next()];
-    assertEquals(seen.map(({ value }) => value), [cancelled.future, finished.future]);
-    const { message } = await assertRejects(() => completed.next(), TimeoutError);
-    assertEquals(message, "2 (of 4) futures unfinished");
-  }
-});
-
-test("the timeout of asCompleted counts from the first next(), not from a later one", async () => {
-  const { pending, running, finished } = inEveryState();
-  const late = asCompleted([pending.future], { timeout: 300 });
-  await sleep(350);
-  setTimeout(() => pending.resolve(2), 20);
-  assertEquals((await late.next()).value, pending.future);
-  const short = asCompleted([finished.future, running.future], { timeout: 100 });
-  assertEquals((await short.next()).value, finished.future);
-  await sleep(150);
-  const second = short.next().catch(({ message }) => message);
-  assertEquals(await Promise.race([second, sleep(50)]), "1 (of 2) futures unfinished");
-});
-
-test("asCompleted and wait refuse what is no future, and leave no rejection unhandled", async () => {
-  for (const value of [5, null, {}, Promise.resolve(5)] as never[]) {
-    const given = [...inEveryState().all, value];
-    await assertRejects(() => asCompleted(given).next(), TypeError);
-    await assertRejects(() => wait(given, { timeout: 0 }), TypeError);
-    await assertRejects(() => wait(given, { returnWhen: "FIRST_COMPLETED" }), TypeError);
-    asCompleted(given); // it has not begun
-  }
-  await assertRejects(() => wait(5 as never), TypeError);
-  await assertRejects(() => wait([], { returnWhen: "FIRST" as "FIRST_COMPLETED" }), RangeError);
-  await sleep(0);
-});
-
-const ALL: futures.FutureState[] = ["pending", "running", "cancelled", "finished"];
-type States = ReturnType<typeof inEveryState>;
-const fails = ({ running }: States) => setTimeout(() => running.reject(undefined));
-
-/** The states of what is done and not done when `wait` returns, while something happens to the futures. */
-async function waited(options: futures.WaitOptions, given = ALL, settle = (_: States) => {}) {
-  const states = inEveryState();
-  const all = given.map((state) => states[state].future);
-  const waiting = wait([...all, ...all].values(), options);
-  settle(states);
-  const { done, notDone } = await waiting;
-  const [ended, others] = [done, notDone].map((set) => Array.from(set, ({ state }) => state));
-  return `${ended} and ${others}`;
-}
-
-test("wait waits for all, cancelled and failed futures included", async () => {
-  const seen = await waited({ timeout: 30_000 }, ALL, (states) => {
-    fails(states);
-    setTimeout(() => states.pending.future.cancel());
-  });
-  assertEquals(seen, "cancelled,finished,cancelled,finished and ");
-  assertEquals(await waited({}, []), " and ");
-}, { sanitizeOps: true });
-
-test("wait does not throw when its time is up: it reports notDone", async () => {
-  for (const timeout of [0, 20]) {
-    assertEquals(await waited({ timeout }), "cancelled,finished and pending,running");
-  }
-});
-
-test("FIRST_COMPLETED returns when one is done, and reports all that are", async () => {
-  const options = { returnWhen: "FIRST_COMPLETED", timeout: 30_000 } as const;
-  assertEquals(await waited(options, ["pending", "running"], fails), "finished and pending");
-  assertEquals(await waited(options), "cancelled,finished and pending,running");
-  assertEquals(await waited(options, []), " and ");
-}, { sanitizeOps: true });
-
-test("FIRST_EXCEPTION returns when one fails, and waits for all if none does", async () => {
-  const options = { returnWhen: "FIRST_EXCEPTION", timeout: 30_000 } as const;
-  assertEquals(await waited(options, ALL, fails), "finished,cancelled,finished and pending");
-  const seen = await waited(options, ALL, ({ pending, running }) => {
-    running.resolve(2);
-    setTimeout(() => pending.resolve(2));
-  });
-  assertEquals(seen, "finished,finished,cancelled,finished and ");
-}, { sanitizeOps: true });

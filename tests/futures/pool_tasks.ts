@@ -1,7 +1,7 @@
-/** The tasks, modules and programs that `worker_pool_test.ts` gives to workers. */
+/** The functions that the tests submit to a pool. Every worker loads this module. */
 
 import process from "node:process";
-import { WorkerPoolExecutor } from "../../futures/mod.ts";
+import { Future, WorkerPoolExecutor } from "../../futures/mod.ts";
 
 const id = crypto.randomUUID();
 const never = new Promise<never>(() => {});
@@ -10,7 +10,7 @@ export function sleep(ms = 1): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Numbers that threads share. */
+/** Returns numbers that threads share. */
 export function shared(length = 1): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * length));
 }
@@ -18,7 +18,7 @@ export function shared(length = 1): Int32Array {
 export interface Step {
   /** Counts the tasks that have started. */
   started?: Int32Array;
-  /** The task waits for its first tick: not for ever, for a hang has to be a failure. */
+  /** The task waits for its first tick, at most 20 s, so that a hang becomes a failure. */
   gate?: Int32Array;
   error?: string;
   value?: number;
@@ -26,14 +26,16 @@ export interface Step {
 
 export function step({ started, gate, error, value = 0 }: Step): number {
   if (started) tick(started);
-  if (gate && Atomics.wait(gate, 0, 0, 20_000) === "timed-out") {
-    throw new Error("nobody opened the gate");
-  }
+  if (gate) waitForTick(gate);
   if (error) throw new Error(error);
   return value;
 }
 
-/** Which worker this is. */
+function waitForTick(gate: Int32Array): void {
+  if (Atomics.wait(gate, 0, 0, 20_000) === "timed-out") throw new Error("nobody opened the gate");
+}
+
+/** Returns which worker this is. */
 export function workerId(item: Step = {}): string {
   step(item);
   return id;
@@ -47,12 +49,19 @@ export function echo<T>(value: T): T {
   return value;
 }
 
+export function wrap(value: number): { value: number } {
+  return { value };
+}
+
 export function tick(counts: Int32Array, index = 0): void {
   Atomics.add(counts, index, 1);
   Atomics.notify(counts, index);
 }
 
-/** `tick`, a turn later: the worker has time for what an earlier task left behind. */
+/**
+ * Calls `tick` after one turn of the event loop, so that errors left by an earlier task surface
+ * first.
+ */
 export async function lateTick(counts: Int32Array, index: number): Promise<void> {
   await sleep();
   tick(counts, index);
@@ -63,14 +72,22 @@ export function beat(counts: Int32Array): void {
   setInterval(tick, 1, counts);
 }
 
-/** How many tasks are under way in this worker, while this one awaits. */
+/** Ticks until its worker ends, and never returns. */
+export function beatForever(counts: Int32Array): Promise<never> {
+  beat(counts);
+  return never;
+}
+
+/** Returns how many tasks are in progress in this worker while this task awaits. */
 export async function overlap(active: Int32Array): Promise<number> {
   tick(active);
   await sleep();
   return Atomics.sub(active, 0, 1);
 }
 
-/** Has the name of a function that the tests have, too. */
+// Functions that a worker finds or does not find
+
+/** Has the name of a function in the tests. */
 export function samename(counts: Int32Array): string {
   tick(counts);
   return "the wrong one";
@@ -78,13 +95,54 @@ export function samename(counts: Int32Array): string {
 
 export const max = samename;
 
+export function multiplier(factor: number): (n: number) => number {
+  return function multiply(n: number): number {
+    return n * factor;
+  };
+}
+
+/** The tests make a closure with the same name and text, and with another factor. */
+const multiply = multiplier(3);
+export { multiply };
+
+function makeTwin(factor: number): (n: number) => number {
+  return function twin(n: number): number {
+    return n * factor;
+  };
+}
+
+/** Two closures with the same name and text. */
+export const twin = makeTwin(2);
+export const twin2 = makeTwin(3);
+
+export default function defaultTask(n: number): number {
+  return n;
+}
+
+function renamedTask(n: number): number {
+  return n;
+}
+export { renamedTask as exportedTask };
+
+export const bound = echo.bind(null);
+
+export class Tools {
+  static staticTask(n: number): number {
+    return n;
+  }
+}
+
+// Values that cannot be sent to a worker
+
 function linked(nodes: number): unknown {
   let list: unknown = null;
   for (let n = 0; n < nodes; n++) list = { list };
   return list;
 }
 
-/** What no message carries. */
+export class OwnEvent extends Event {}
+
+/** Values that cannot be sent to a worker. */
 export const uncloneable = {
   "a function": () => () => 1,
   "a symbol deep inside": () => ({ deep: [Symbol()] }),
@@ -93,6 +151,13 @@ export const uncloneable = {
   Headers: () => new Headers({ a: "1" }),
   "a Request": () => new Request("https://deno.com"),
   "a Response": () => new Response("body"),
+  "an AbortController": () => new AbortController(),
+  "an Event": () => new Event("load"),
+  "an event of the user's own class": () => new OwnEvent("load"),
+  "a CustomEvent": () => new CustomEvent("load"),
+  "a MessageEvent": () => new MessageEvent("message"),
+  "a Future": () => Future.withResolvers().future,
+  "an executor": () => newInnerPool(),
   "a list of 2,700 nodes": () => linked(2700),
   "a list of 100,000 nodes": () => linked(100_000),
 };
@@ -103,9 +168,24 @@ export function make(kind: Uncloneable | number): unknown {
   return typeof kind === "number" ? kind : uncloneable[kind]();
 }
 
+export function makeThrowingGetter(): object {
+  return Object.defineProperty({}, "x", {
+    enumerable: true,
+    get() {
+      throw new RangeError("thrown by a getter of the result");
+    },
+  });
+}
+
+export function makeSignal(): AbortSignal {
+  return new AbortController().signal;
+}
+
 export function exitFor4(n: number): number {
   return n === 4 ? Deno.exit(0) : n;
 }
+
+// Errors
 
 class OwnError extends RangeError {
   override name = "OwnError";
@@ -145,6 +225,26 @@ export function fail(kind: Throwable): never {
   throw thrown[kind]();
 }
 
+const unprintable = { toString: null, valueOf: null };
+
+/** Errors that are hard to take apart and to rebuild. */
+export const odd = {
+  "a frozen error": () => Object.freeze(new Error("frozen", { cause: new TypeError("why") })),
+  "a fixed cause": () =>
+    Object.defineProperty(new Error(), "cause", { value: new TypeError("why") }),
+  "a DOMException with odd fields": () =>
+    Object.defineProperty(new DOMException(), "message", { value: unprintable }),
+  "a name that is an object": () => Object.assign(new Error(), { name: unprintable }),
+};
+
+export function failOddly(kind: keyof typeof odd): never {
+  throw odd[kind]();
+}
+
+export function leaveOddly(kind: keyof typeof odd): void {
+  leaveRejection(odd[kind]());
+}
+
 /** How errors arrive: as which built-in class, and with what own fields. */
 export const arriving: [Throwable, type: abstract new (...args: never[]) => Error, own: object][] =
   [
@@ -163,7 +263,9 @@ function throwFromTimer(): void {
   });
 }
 
-/** What takes a worker down under its task. */
+// Ways to lose a worker
+
+/** Ways in which a task kills its worker. */
 export const crashes = {
   "self.close()": () => self.close(),
   "self.close() while it awaits": async () => {
@@ -197,14 +299,24 @@ export function crash(kind: Crash): unknown {
   return crashes[kind]();
 }
 
-/** What a task leaves behind that takes its worker down when it has returned. */
+function leaveRejection(reason: unknown): void {
+  Promise.reject(reason);
+}
+
+/** Ways in which a task kills its worker after it has returned. */
 export const leftovers = {
-  "a rejected promise": () => void Promise.reject(new RangeError("escaped")),
-  "a promise rejected with a function": () => void Promise.reject(() => 1),
-  "a promise rejected with a list of 2,700 nodes": () => void Promise.reject(linked(2700)),
-  "a promise rejected with a list of 100,000 nodes": () => void Promise.reject(linked(100_000)),
-  "an error with a stack that throws": () => void Promise.reject(thrown["a stack that throws"]()),
+  "a rejected promise": () => leaveRejection(new RangeError("escaped")),
+  "a promise rejected with a function": () => leaveRejection(() => 1),
+  "a promise rejected with a list of 2,700 nodes": () => leaveRejection(linked(2700)),
+  "a promise rejected with a list of 100,000 nodes": () => leaveRejection(linked(100_000)),
+  "an error with a stack that throws": () => leaveRejection(thrown["a stack that throws"]()),
   "an error in a timer": throwFromTimer,
+  "a timer that calls self.close()": () => {
+    setTimeout(() => self.close());
+  },
+  "a timer that calls Deno.exit()": () => {
+    setTimeout(() => Deno.exit());
+  },
 };
 
 export type Leftover = keyof typeof leftovers;
@@ -214,9 +326,97 @@ export function leave(kind: Leftover, result: Uncloneable | number = 1): unknown
   return make(result);
 }
 
-/** Returns, and then submits to a pool that it has opened; counts what it is told. */
+// Abort signals
+
+/** Resolves to the reason of the signal when it aborts. Ticks when it begins to wait. */
+export async function reasonOf(signal: AbortSignal, started?: Int32Array): Promise<unknown> {
+  if (started) tick(started);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  return signal.reason;
+}
+
+export interface Description {
+  text: string;
+  className: string | undefined;
+  cause: unknown;
+  /** The reason itself. A clone of an error would lose its class. */
+  value: unknown;
+}
+
+export function describe(reason: unknown): Description {
+  const isError = reason instanceof Error;
+  return {
+    text: `${reason}`,
+    className: reason?.constructor.name,
+    cause: isError ? reason.cause : undefined,
+    value: isError ? undefined : reason,
+  };
+}
+
+/** Describes the reason of the signal when it aborts. */
+export async function describeReason(
+  signal: AbortSignal,
+  started?: Int32Array,
+): Promise<Description> {
+  return describe(await reasonOf(signal, started));
+}
+
+/** Returns what the task sees of its signal when it begins. */
+export function look(signal: AbortSignal): { isSignal: boolean; aborted: boolean } {
+  return { isSignal: signal instanceof AbortSignal, aborted: signal.aborted };
+}
+
+/** Returns which of the signals have aborted when the last one aborts. */
+export async function abortedOnes(
+  started: Int32Array,
+  first: AbortSignal,
+  n: number,
+  last: AbortSignal,
+): Promise<unknown[]> {
+  await reasonOf(last, started);
+  return [first.aborted, n, last.aborted];
+}
+
+/** Computes until the tick. Returns whether the signal has aborted then, and a moment later. */
+export async function compute(
+  signal: AbortSignal,
+  started: Int32Array,
+  gate: Int32Array,
+): Promise<boolean[]> {
+  tick(started);
+  waitForTick(gate);
+  const before = signal.aborted;
+  await sleep(20);
+  return [before, signal.aborted];
+}
+
+export async function fetchUntilAborted(url: string, signal: AbortSignal): Promise<string> {
+  const response = await fetch(url, { signal });
+  return await response.text();
+}
+
+/** Takes a signal and ends in the way that `kind` says. */
+export async function useSignal(
+  _signal: AbortSignal,
+  kind: "returns" | "throws" | "crashes" | "waits",
+  started: Int32Array,
+): Promise<number> {
+  tick(started);
+  if (kind === "throws") throw new Error("thrown");
+  if (kind === "crashes") self.close();
+  if (kind !== "returns") await never;
+  return 1;
+}
+
+// Pools in workers
+
+function newInnerPool(): WorkerPoolExecutor {
+  return new WorkerPoolExecutor(import.meta.url, { maxWorkers: 1 });
+}
+
+/** Opens a pool and submits to it after the task has returned. Counts the errors. */
 export function submitLater(errors: Int32Array): void {
-  const inner = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 1 });
+  const inner = newInnerPool();
   setTimeout(() => {
     for (const start of [() => inner.submit(echo, 1), () => inner.map(echo, [1])]) {
       try {
@@ -235,106 +435,9 @@ export async function sumInPool(numbers: number[]): Promise<number> {
   return sum;
 }
 
-const moduleOf = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+// The stress test
 
-/** Modules that do not load, and what their errors are. */
-export const unloadable: Record<string, [module: string, cause: string]> = {
-  "throws": [moduleOf("throw new RangeError('no')"), "RangeError: no"],
-  "throws no error": [moduleOf("throw 'no'"), "no"],
-  "does not parse": [moduleOf("export const = 1"), "SyntaxError: "],
-  "does not exist": [import.meta.resolve("./nowhere.ts"), "TypeError: Module not found"],
-  "rejects late": [moduleOf("await new Promise((r) => setTimeout(r)); null.x"), "TypeError: "],
-  "leaves a rejection": [moduleOf("Promise.reject(new RangeError('no'))"), "RangeError: no"],
-  "calls self.close()": [moduleOf("self.close()"), ""],
-  "calls Deno.exit(3)": [moduleOf("Deno.exit(3)"), ""],
-};
-
-/** How every program begins: it ends, whatever happens. */
-export const prelude = `
-  import { WorkerPoolExecutor } from "./futures/mod.ts";
-  import * as tasks from "${import.meta.url}";
-  export const square = (n: number) => n * n;
-  export const fail = () => {
-    throw new Error("nobody reads this");
-  };
-  const newPool = (module = import.meta.url) => new WorkerPoolExecutor(module, { maxWorkers: 2 });
-  Deno.unrefTimer(setTimeout(() => Deno.exit(99), 30_000));
-`;
-
-/** Programs, and what they print. */
-export const programs: Record<string, [source: string, stdout: string]> = {
-  "tasks that take their worker down print nothing and end no program": [
-    `await using executor = newPool("${import.meta.url}");
-    for (const [n, kind] of Object.keys(tasks.crashes).entries()) {
-      const error = await executor.submit(tasks.crash, kind).exception();
-      console.log(n, error.name);
-    }`,
-    Object.keys(crashes).map((_, n) => `${n} WorkerCrashError\n`).join(""),
-  ],
-  "failures that nobody reads end no program": [
-    `if (import.meta.main) {
-      await using executor = newPool();
-      executor.submit(fail);
-      executor.map(fail, [1, 2, 3]);
-      executor.map(fail, [1, 2, 3], { ordered: false, timeout: 1 });
-      executor.submit(() => 1);
-    }`,
-    "",
-  ],
-  "a program that forgets to shut its pool down ends about a second later": [
-    `if (import.meta.main) {
-      console.log(await newPool().submit(square, 3).result());
-      const end = performance.now();
-      addEventListener("unload", () => console.log(performance.now() - end > 500));
-    }`,
-    "9\ntrue\n",
-  ],
-  "a program that runs in a worker may open a pool": [
-    `if (import.meta.main && import.meta.url.endsWith("?inner")) {
-      await using executor = newPool();
-      for await (const n of executor.map(square, [3, 1, 2])) console.log(n);
-      self.close();
-    } else if (import.meta.main) {
-      new Worker(import.meta.url + "?inner", { type: "module" });
-    }`,
-    "9\n1\n4\n",
-  ],
-};
-
-/** Main programs without `if (import.meta.main)`, which every worker runs again. */
-export const unguarded = {
-  "top-level await": `
-    await using executor = newPool();
-    console.log(await executor.submit(square, 3).result());`,
-  "a top-level loop": `
-    for await (const n of newPool().map(square, [1, 2, 3])) console.log(n);`,
-  "an un-awaited main()": `
-    async function main() {
-      await using executor = newPool();
-      console.log(await executor.submit(square, 3).result());
-    }
-    main();`,
-  "a main() that catches its errors": `
-    async function main() {
-      const executor = newPool();
-      try {
-        for await (const n of executor.map(square, [1, 2, 3])) console.log(n);
-      } catch {
-        await executor.shutdown().catch(() => {});
-      }
-    }
-    main().catch(() => {});`,
-  "bare calls": `
-    const executor = newPool();
-    executor.submit(square, 3);
-    executor.map(square, [1, 2, 3]);`,
-  "bare calls that catch their errors": `
-    try {
-      newPool().submit(square, 3).result().catch(() => {});
-    } catch {}`,
-};
-
-/** What the oracle has done: how each ends, and what it does once its start is noted. */
+/** The jobs of the stress test: the expected outcome of each, and the function to run. */
 export const jobs = {
   returns: ["returned", (n: number): unknown => n],
   awaits: ["returned", (n: number) => sleep().then(() => n)],
@@ -348,6 +451,12 @@ export const jobs = {
   "returns a list": ["DataCloneError", () => linked(2700)],
   "returns a URL": ["DataCloneError", () => uncloneable["a URL"]()],
   "is refused": ["DataCloneError", () => {}],
+  "waits for its signal": ["AbortError", (_n: number, signal?: AbortSignal) => {
+    if (!signal) throw new Error("the signal is missing");
+    return reasonOf(signal).then((reason) => {
+      throw reason;
+    });
+  }],
 } as const;
 
 export interface Job {
@@ -357,8 +466,8 @@ export interface Job {
   refused?: () => void;
 }
 
-/** The first element of the log is how many jobs have started, and then it says which. */
-export function job({ log, n, kind }: Job): unknown {
+/** `log[0]` is the number of jobs that have started. Their numbers follow. */
+export function job({ log, n, kind }: Job, signal?: AbortSignal): unknown {
   log[Atomics.add(log, 0, 1) + 1] = n;
-  return jobs[kind][1](n);
+  return jobs[kind][1](n, signal);
 }
