@@ -9,9 +9,19 @@
  * @module
  */
 import { clock, type DownloadMany, type Outcome } from "./common/flag.ts";
+import { makeUnfinished } from "./common/files.ts";
 import { CODES_HELP, DEFAULTS, NOTES_HELP, SERVER_HELP, SYNTAX } from "./common/options.ts";
-import { exitWith, failWith, type Setup, setUp, showResults, spansOf } from "./common/run.ts";
-import { fail, onSignal, plural, print } from "./common/terminal.ts";
+import {
+  checkOutcome,
+  exitWith,
+  failWith,
+  missingReports,
+  type Setup,
+  setUp,
+  showResults,
+  spansOf,
+} from "./common/run.ts";
+import { fail, onSignal, orExit, plural, print } from "./common/terminal.ts";
 import type { Chart, Span } from "./common/timeline.ts";
 import { downloadMany as sequential } from "./flags.ts";
 import { downloadMany as async } from "./flags_async.ts";
@@ -69,6 +79,7 @@ async function runOne(downloader: Downloader, setup: Setup): Promise<Result> {
   const begin = clock();
   try {
     await downloadMany(flags, connections, (outcome) => {
+      checkOutcome(outcome);
       outcomes.push(outcome);
       if (outcome.status === "unwritable") fail(`${outcome.cc}: ${outcome.line}`);
     });
@@ -124,19 +135,27 @@ async function main(): Promise<never> {
 
   let running = "";
   onSignal((code) => fail(`${running} was cut short: nothing to compare`, code));
+  orExit(makeUnfinished);
   const results: Result[] = [];
-  print(TABLE_HEAD);
+  let line = TABLE_HEAD;
   for (const downloader of DOWNLOADERS) {
+    // A signal may arrive as soon as a line is printed, so the next downloader is named before.
     running = downloader.program;
+    await print(line);
     const result = await runOne(downloader, setup);
     results.push(result);
     const baseline = results.find(({ spans }) => spans.some(({ ok }) => ok));
-    print(tableRow(result, baseline?.seconds));
+    line = tableRow(result, baseline?.seconds);
   }
+  await print(line);
 
   const options = { ...setup.options, timeline: setup.options.timeline || true };
   const outcomes = results.flatMap((result) => result.outcomes);
-  return exitWith(await showResults({ ...setup, options }, outcomes, results.map(chartOf)));
+  const lines = await showResults({ ...setup, options }, outcomes, results.map(chartOf));
+  for (const { program, outcomes } of results) {
+    lines.push(...missingReports(program, outcomes, setup.flags));
+  }
+  return exitWith(lines);
 }
 
 if (import.meta.main) await main();

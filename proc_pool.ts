@@ -34,7 +34,7 @@ import { orExit, plural, print, wholeNumber } from "./common/terminal.ts";
 import { type Timed, withLanes } from "./common/timeline.ts";
 import { checkTimeline, showTimeline, timelineOption } from "./common/timeline_option.ts";
 import { WorkerPoolExecutor } from "./futures/mod.ts";
-import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
+import { check, NUMBERS, parseNumber } from "./primes.ts";
 
 const MAX_WORKERS = 1024;
 const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]";
@@ -47,27 +47,6 @@ const HELP = `${USAGE}
   -h, --help         show this help
 
 The program needs Deno 2.4 or later.`;
-
-/**
- * The result of one check. `elapsed` is in seconds. `thread`, the start of the worker, and `end`,
- * the end of the check, are in milliseconds since the epoch.
- */
-interface PrimeResult {
-  n: bigint;
-  prime: boolean;
-  elapsed: number;
-  thread: number;
-  end: number;
-}
-
-/** Tests one number in a worker, and measures how long the test takes. */
-export function check(n: bigint): PrimeResult {
-  const t0 = performance.now();
-  const prime = isPrime(n);
-  const t1 = performance.now();
-  const thread = performance.timeOrigin;
-  return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
-}
 
 /** Parses the arguments. Throws an error that says what was expected and what was given. */
 function parse() {
@@ -95,7 +74,8 @@ async function main(): Promise<void> {
 
   const checks: Timed[] = [];
   const t0 = performance.now();
-  await using executor = orExit(() => new WorkerPoolExecutor(import.meta.url, { maxWorkers }));
+  const module = import.meta.resolve("./primes.ts");
+  await using executor = orExit(() => new WorkerPoolExecutor(module, { maxWorkers }));
   // The results come in the order of the numbers, regardless of which worker finishes first.
   for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
     const mark = prime ? "P" : " ";

@@ -62,7 +62,7 @@ export function requestError(error: unknown, url: URL): FlagError {
 }
 
 /** Returns the reason why the body of a response, of `length` bytes if known, could not be read. */
-export function bodyError(error: unknown, length: string | null): FlagError {
+export function bodyError(error: unknown, length: number | undefined): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = fetchMessage(error);
   const isCoding = /gzip|brotli|deflate|zlib|checksum|end of file/i.test(text);

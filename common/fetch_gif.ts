@@ -4,10 +4,11 @@
  *
  * @module
  */
+import { withClient } from "./clients.ts";
 import { bodyError, FlagError, NoResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
-import { readBody } from "./read_body.ts";
+import { exactLength, readBody } from "./read_body.ts";
 
 /** The maximum size of an image in bytes. */
 const MAX_SIZE = 5_000_000;
@@ -15,7 +16,7 @@ const MAX_SIZE = 5_000_000;
 /** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
 export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    return await readGif(await get(url, { signal }));
+    return await withClient(async (client) => await readGif(await get(url, { signal, client })));
   } catch (error) {
     if (!(error instanceof NoResponseError)) throw error;
     // The site may have closed a keep-alive connection. A new client makes a new connection.
@@ -56,17 +57,10 @@ async function checkStatus({ status, statusText, body }: Response): Promise<void
 
 async function readImage(response: Response): Promise<Uint8Array> {
   const image = await readBody(response, MAX_SIZE).catch((error) => {
-    throw bodyError(error, expectedLength(response));
+    throw bodyError(error, exactLength(response));
   });
   if (image === undefined) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
   return image;
-}
-
-/** Returns the length that the site declared for the image, or `null` if the length is unknown. */
-function expectedLength({ headers }: Response): string | null {
-  // The length of a compressed body is not the length of the image, and chunks overrule a length.
-  if (headers.has("content-encoding") || headers.has("transfer-encoding")) return null;
-  return headers.get("content-length");
 }
 
 /** Returns whether Deno reports an error if the end of the body is missing. */

@@ -12,8 +12,8 @@ const UNFINISHED = `.unfinished-${Deno.pid}`;
 
 /**
  * Makes the directory for the unfinished files of this run. The main thread calls this function
- * once, before the first download. No worker may make the directory, because a worker could then
- * make it again after the clean-up.
+ * once, after `onSignal`, because a signal would leave the directory before. No worker may make the
+ * directory, because a worker could then make it again after the clean-up.
  */
 export function makeUnfinished(): void {
   try {
@@ -92,7 +92,7 @@ function rename(from: string, to: string): string {
   }
 }
 
-/** Removes a directory. Tries again if a worker was about to create a file in the directory. */
+/** Removes a directory. Tries again if a worker is creating or writing a file in the directory. */
 function removeAll(directory: string): void {
   const maxTries = 10;
   for (let tries = 1; tries <= maxTries; tries++) {
@@ -100,6 +100,7 @@ function removeAll(directory: string): void {
       return remove(directory);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
+      sleepSync(2);
     }
   }
 }
@@ -112,4 +113,9 @@ function remove(directory: string): void {
     if (error instanceof Deno.errors.NotFound) throw error;
     Deno.removeSync(directory, { recursive: true });
   }
+}
+
+/** Blocks this thread, but not the workers. */
+function sleepSync(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -8,13 +8,25 @@ const FIRST_SIZE = 65536;
 
 /** Returns all bytes of a body, or `undefined` if there are more than `maxSize` bytes. */
 export async function readBody(
-  { body }: Response,
+  response: Response,
   maxSize: number,
 ): Promise<Uint8Array | undefined> {
+  const { body } = response;
   if (body === null) return new Uint8Array();
+  const length = exactLength(response);
+  // For a small body, one call takes half the time.
+  if (length !== undefined && length <= maxSize) return await response.bytes();
   const reader = byteReader(body);
   if (reader === undefined) return await readChunks(body, maxSize);
   return await readBytes(reader, maxSize);
+}
+
+/** Returns the length of a body, or `undefined` if it is unknown or the body can be longer. */
+export function exactLength({ headers }: Response): number | undefined {
+  const length = headers.get("content-length");
+  // Chunks overrule the length. Compression makes the length that of the compressed body.
+  if (headers.has("transfer-encoding") || headers.has("content-encoding")) return undefined;
+  return length === null ? undefined : Number(length);
 }
 
 /** Returns a reader that fills buffers, or `undefined` if the stream has only chunks. */

@@ -57,6 +57,7 @@ export async function main(downloadMany: DownloadMany, defaults: Defaults = {}):
   const showBar = defaults.bar !== false && flags.length > POP20_CC.length && canShowBar();
   const run = new Run(setup, connections, showBar);
   onSignal((code) => run.end(code));
+  orExit(makeUnfinished);
   try {
     await downloadMany(flags, maxReq, (outcome) => run.report(outcome));
   } catch (error) {
@@ -119,10 +120,7 @@ class Run {
     const charts = [{ title, spans: spansOf(outcomes, this.#begin) }];
     const lines = await showResults(this.#setup, outcomes, charts);
     const isStopped = interrupted || outcomes.some(({ status }) => status === "unwritable");
-    if (!isStopped && outcomes.length < flags.length) {
-      const count = `${outcomes.length} of ${plural(flags.length, "flag")}`;
-      lines.push(`downloadMany reported ${count}: is an \`await\` or a \`report\` missing?`);
-    }
+    if (!isStopped) lines.push(...missingReports("downloadMany", outcomes, flags));
     return exitWith(lines, this.#signalCode);
   }
 
@@ -143,8 +141,15 @@ class Run {
   }
 }
 
+/** Returns a line if a program ended without an outcome for each flag. */
+export function missingReports(program: string, outcomes: Outcome[], flags: Flag[]): string[] {
+  if (outcomes.length >= flags.length) return [];
+  const count = `${outcomes.length} of ${plural(flags.length, "flag")}`;
+  return [`${program} reported ${count}: is an \`await\` or a \`report\` missing?`];
+}
+
 /** Throws if a program reports something else than an outcome, for example a promise. */
-function checkOutcome(outcome: Outcome): void {
+export function checkOutcome(outcome: Outcome): void {
   const isOutcome = typeof outcome === "object" && outcome !== null && "status" in outcome;
   if (isOutcome) return;
   const got: unknown = outcome;
@@ -208,7 +213,6 @@ function makeDirectory(): void {
   );
   // Ask now for the read permission that `removeUnfinished` needs.
   orExit(() => Deno.statSync(DEST_DIR));
-  orExit(makeUnfinished);
 }
 
 /** Asks for the permission to read the modules that workers load. */
@@ -216,9 +220,12 @@ function askToReadModules(): void {
   Deno.permissions.requestSync({ name: "read", path: new URL("..", import.meta.url) });
 }
 
-/** Asks for the permission to connect to `host`. */
+/** Asks for the permission to connect to `host`, which may not be a valid name of a host. */
 function askToConnect(host: string): void {
-  Deno.permissions.requestSync({ name: "net", host });
+  orExit(
+    () => Deno.permissions.requestSync({ name: "net", host }),
+    (why) => `--server: ${why}`,
+  );
 }
 
 /**

@@ -9,7 +9,18 @@ import {
   droppingTlsSite,
   GIF,
 } from "./hostile_site.ts";
-import { command, deno, output, PROGRAM, programArgs, ROOT, TempDir, test } from "./testing.ts";
+import {
+  command,
+  deno,
+  output,
+  PROGRAM,
+  programArgs,
+  ROOT,
+  TempDir,
+  test,
+  type TestOptions,
+  unlessInstalled,
+} from "./testing.ts";
 
 const encoder = new TextEncoder();
 
@@ -19,24 +30,7 @@ async function lineOf(site: string): Promise<string> {
   return outcome.status === "ok" ? "ok" : outcome.line;
 }
 
-/** Whether a program is installed. The argument must make the program end at once. */
-function isInstalled(program: string, argument: string): boolean {
-  if (Deno.permissions.querySync({ name: "run", command: program }).state !== "granted") {
-    return false;
-  }
-  try {
-    const command = new Deno.Command(program, {
-      args: [argument],
-      stdout: "null",
-      stderr: "null",
-    });
-    return command.outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
-const needsOpenssl = { needs: PROGRAM, ignore: !isInstalled("openssl", "version") };
+const NEEDS_OPENSSL: TestOptions = { needs: PROGRAM, ignore: unlessInstalled("openssl") };
 
 interface Certificate {
   cert: string;
@@ -61,13 +55,18 @@ async function makeCertificate(dir: TempDir, ...extensions: string[]): Promise<C
 
 // Sites that drop connections.
 
-/** Downloads 80 flags with 8 requests at a time. Asserts that each request succeeds. */
+/**
+ * Downloads 60 flags. Asserts that each arrives, and that the site gets at most two requests for
+ * it. After many requests at a time come few, so that Deno has more kept connections than it needs.
+ */
 async function downloadAll(site: DroppingSite): Promise<void> {
-  const rest = Array.from({ length: 80 }, (_, i) => `${site.url}/${i}`).values();
-  async function downloadInTurn(): Promise<void> {
-    for (const url of rest) assertEquals(await getFlag(url), GIF);
+  let count = 0;
+  for (const size of [8, 2, 8, 2, 8, 2, 8, 2, 8, 2, 8, 2]) {
+    const urls = Array.from({ length: size }, () => `${site.url}/${count++}`);
+    const images = await Promise.all(urls.map(getFlag));
+    for (const image of images) assertEquals(image, GIF);
   }
-  await Promise.all(Array.from({ length: 8 }, downloadInTurn));
+  assertLess(Math.max(...site.requests.values()), 3);
 }
 
 for (const way of ["close", "reset"] as const) {
@@ -101,7 +100,7 @@ test("retries if the site drops a TLS connection without close_notify", async ()
       assertEquals([time, program, code, stderr.split("\n").length], [time, program, 0, 2], stderr);
     }
   }
-}, needsOpenssl);
+}, NEEDS_OPENSSL);
 
 // Bodies.
 
@@ -147,17 +146,12 @@ test("a body of 4.9 MB in chunks of 1 KB arrives", async () => {
   assertEquals((await getFlag(site.url)).length, 4800 * 1024);
 }, { needs: ["net"] });
 
-test("the time for a body in small chunks is proportional to its size", async () => {
-  async function timeFor(size: number): Promise<number> {
-    using site = siteOf(chunkedGif(size, 128));
-    const start = performance.now();
-    await getFlag(site.url);
-    return performance.now() - start;
-  }
-  await timeFor(128 * 500); // The first download compiles the code.
-  const short = await timeFor(128 * 2_000);
-  const long = await timeFor(128 * 20_000);
-  assertLess(long, 40 * short);
+test("a body of 4 MB in chunks of 128 bytes does not take seconds", async () => {
+  using site = siteOf(chunkedGif(30_000 * 128, 128));
+  const start = performance.now();
+  assertEquals((await getFlag(site.url)).length, 30_000 * 128);
+  // Copying the bytes of all earlier chunks for each chunk would copy 58 GB.
+  assertLess(performance.now() - start, 3000);
 }, { needs: ["net"] });
 
 // Connections that cannot be made.
@@ -175,7 +169,9 @@ test("reports an unreachable site with the reason", async () => {
 
 test("reports a host that does not exist", async () => {
   const line = await lineOf("http://no-such-host.invalid:8000");
-  assertEquals(line, "no such host: no-such-host.invalid");
+  // Without a network, the system cannot know whether the host exists.
+  const offline = "could not look up no-such-host.invalid (Temporary failure in name resolution)";
+  assert([offline, "no such host: no-such-host.invalid"].includes(line), line);
 }, { needs: ["net", "env"] });
 
 for (
@@ -197,7 +193,7 @@ for (
     );
     const url = `https://localhost:${site.addr.port}`;
     assertEquals(await lineOf(url), `could not connect to ${url} (its certificate is ${why})`);
-  }, needsOpenssl);
+  }, NEEDS_OPENSSL);
 }
 
 test("reports a certificate for another host", async () => {
@@ -216,7 +212,7 @@ test("reports a certificate for another host", async () => {
   const args = ["run", "--allow-all", ...cert, join(ROOT, "flags.ts"), "BR", "-s", url];
   const { stderr } = await output(deno(args, { cwd: dir.path }));
   assertMatch(stderr, /\nBR: could not connect to \S+ \(its certificate is for another host\)\n/);
-}, needsOpenssl);
+}, NEEDS_OPENSSL);
 
 // Redirects to hosts that the program may not ask.
 
@@ -290,4 +286,4 @@ test("Ctrl-C leaves no unfinished files, even if all workers are writing", async
     const names = Array.from(Deno.readDirSync(join(dir.path, "downloaded")), ({ name }) => name);
     assertEquals(names.filter((name) => !/^[A-Z]{2}\.gif$/.test(name)), []);
   }
-}, { needs: PROGRAM, ignore: Deno.build.os === "windows" });
+}, { needs: PROGRAM, only: "unix" });

@@ -77,6 +77,19 @@ test("delays every response", async () => {
   assertGreater(performance.now() - start, 99);
 }, { needs: SITE });
 
+test("delays its responses also in a version of Deno whose timers are numbers", async () => {
+  const { setTimeout } = globalThis;
+  const asNumber = (...args: Parameters<typeof setTimeout>) => Number(setTimeout(...args));
+  Object.assign(globalThis, { setTimeout: asNumber });
+  try {
+    await using site = serveFlags({ delay: [0.01, 0.01] });
+    const response = await fetch(urlOf(site));
+    assertEquals([response.status, (await response.bytes()).length], [200, 361]);
+  } finally {
+    Object.assign(globalThis, { setTimeout });
+  }
+}, { needs: SITE });
+
 test("with an error rate of 1, every response is 418 I'm a teapot", async () => {
   await using site = serveFlags({ errorRate: 1 });
   const response = await fetch(urlOf(site));

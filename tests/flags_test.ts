@@ -102,7 +102,7 @@ for (
       assertEquals(outcome.status, status);
       const line = outcome.status === "ok" ? "" : outcome.line;
       assertMatch(line, /^cannot write downloaded\/BR\.gif: [A-Z][a-z ]+$/);
-    }), { needs: ["read", "write", "net"] });
+    }), { needs: ["read", "write", "net"], only: "unix" });
 }
 
 test(

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { NUMBERS } from "../primes.ts";
-import { check } from "../proc_pool.ts";
+import { check, NUMBERS } from "../primes.ts";
 import { SIGNALS } from "./flag_programs.ts";
 import {
   ConcurrentTests,
@@ -87,6 +86,16 @@ tests.add(
     ]);
   },
 );
+
+tests.add("accepts negative numbers also after --", async (dir) => {
+  const { code, stdout } = await run("proc_pool.ts", ["--", "1", "7", "-7"], dir);
+  assertEquals(code, 0);
+  assertEquals(lines(stdout), [
+    "Checking 2 numbers with 1 worker:",
+    "               7   P",
+    "              -7    ",
+  ]);
+});
 
 tests.add("starts no more workers than there are numbers", async (dir) => {
   const { stdout } = await run("proc_pool.ts", ["1024", "7"], dir);

@@ -1,5 +1,12 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { expandCodes, type Options, parseOptions } from "../../common/options.ts";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  DEFAULTS,
+  expandCodes,
+  HELP,
+  type Options,
+  parseOptions,
+  SITES,
+} from "../../common/options.ts";
 import { test } from "../testing.ts";
 
 /** The options of a program without arguments. */
@@ -43,6 +50,7 @@ for (
     ["-vh", { verbose: true, help: true }],
     ["-av", { all: true, verbose: true }],
     ["-av -l 2", { all: true, verbose: true, limit: 2 }],
+    ["--all --every", { all: true, codes: LETTERS }],
     ["-ev -l 2 BR", { codes: ["BR", ...LETTERS], verbose: true, limit: 2 }],
     ["BR -v US", { codes: ["BR", "US"], verbose: true }],
     ["-s DELAY", { server: "DELAY" }],
@@ -89,12 +97,20 @@ for (
     [["BR", ""], `${CODE} nothing`],
     [["ß"], `${CODE} ß`],
     [["--_=BR"], "unknown option: --_=BR"],
+    [["--toString"], "unknown option: --toString"],
+    [["--all", "BR"], "--all and codes exclude each other, got --all and BR"],
+    [["b", "us", "-a"], "--all and codes exclude each other, got --all and B US"],
     [["-l", "0"], "--limit: expected a positive integer, got 0"],
     [["--limit=-1"], "--limit: expected a positive integer, got -1"],
+    [["--limit", "-1"], "--limit: expected a positive integer, got -1"],
+    [["-l", "-1"], "--limit: expected a positive integer, got -1"],
+    [["--limit", "-v"], "--limit: expected a positive integer, got nothing"],
     [["-l", "1e2"], "--limit: expected a positive integer, got 1e2"],
     [["-l", ""], "--limit: expected a positive integer, got nothing"],
     [["--limit"], "--limit: expected a positive integer, got nothing"],
     [["-m", "1.5"], "--max-req: expected a positive integer, got 1.5"],
+    [["-m", "-2"], "--max-req: expected a positive integer, got -2"],
+    [["--max-req", "-2.5", "BR"], "--max-req: expected a positive integer, got -2.5"],
     [["--max-req=many"], "--max-req: expected a positive integer, got many"],
     [["-s", "MOON"], `${SERVER} MOON`],
     [["-s", ""], `${SERVER} nothing`],
@@ -120,4 +136,21 @@ test("a single letter stands for the 26 codes that begin with it", () => {
   const codes = expandCodes(["BR", "X"]);
   assertEquals(codes.length, 27);
   assertEquals([codes[0], codes[1], codes[26]], ["BR", "XA", "XZ"]);
+});
+
+test("the help says why only some missing flags are errors", () => {
+  assertStringIncludes(
+    HELP,
+    "A code that you type must exist, or the exit code is 1.\n" +
+      "A code that --all, --every or a letter stands for need not exist.\n",
+  );
+});
+
+test("the help takes its numbers from the defaults", () => {
+  const { threadpool, async, futures } = DEFAULTS;
+  assertStringIncludes(HELP, `at most ${threadpool.maxWorkers} `);
+  assertStringIncludes(HELP, `or ${futures.maxReq} in flags_futures.ts`);
+  assertMatch(HELP, RegExp(`fetches\\s+\\(default: ${async.maxReq}\\)`));
+  const [min, max] = SITES.DELAY.delay;
+  assertStringIncludes(HELP, `answers after ${min} to ${max} s`);
 });

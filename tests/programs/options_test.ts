@@ -70,6 +70,44 @@ tests.addForEach(
   },
 );
 
+const ALL_PROGRAMS = [...DOWNLOADERS, "proc_pool.ts", "primes.ts", "flags_server.ts"];
+
+tests.addForEach(
+  ALL_PROGRAMS,
+  "rejects an unknown option with exit code 2 and its usage",
+  async (program, dir) => {
+    const { code, stdout, stderr } = await run(program, ["--foo"], dir);
+    const [line, usage] = stderr.split("\n");
+    assertEquals([code, stdout, line], [2, "", "unknown option: --foo"]);
+    assert(usage?.startsWith(`usage: ${program} [`), usage);
+  },
+);
+
+tests.addForEach(
+  ALL_PROGRAMS,
+  "the help says which version of Deno the program needs",
+  async (program, dir) => {
+    const { code, stdout } = await run(program, ["--help"], dir);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, "Deno 2.4 or later");
+  },
+);
+
+tests.add("compare.ts has its own help, without --verbose", async (dir) => {
+  const { code, stdout, stderr } = await run("compare.ts", ["--help"], dir);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^usage: compare\.ts \[-aeh\] /);
+  assertStringIncludes(stdout, "flags.ts, flags_threadpool.ts and flags_async.ts");
+  assert(!stdout.includes("--verbose"), stdout);
+});
+
+for (const option of ["-v", "--verbose"]) {
+  tests.add(`compare.ts rejects ${option}, which would have no effect`, async (dir) => {
+    const { code, stderr } = await run("compare.ts", ["BR", option], dir);
+    assertEquals([code, stderr.split("\n")[0]], [2, `unknown option: ${option}`]);
+  });
+}
+
 const OPTIONS =
   "CC… --all --every --limit --max-req --server LOCAL DELAY ERROR REMOTE --timeline " +
   "--help -a -e -l -m -s -h";
@@ -95,4 +133,4 @@ tests.add("does not print a password in the URL of a site", async (dir) => {
   assert(!stdout.includes("secret"), stdout);
 });
 
-tests.define("options of the flags programs");
+tests.define("options of the programs");

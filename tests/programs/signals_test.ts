@@ -4,12 +4,13 @@ import {
   ARRIVED,
   assertInterrupted,
   countWhole,
+  DOWNLOADERS,
   failures,
   flagSite,
   PROGRAMS,
   SIGNALS,
 } from "../flag_programs.ts";
-import { ConcurrentTests, copyPrograms, Running, start } from "../testing.ts";
+import { ConcurrentTests, copyPrograms, delay, existsSync, Running, start } from "../testing.ts";
 
 const tests = new ConcurrentTests();
 
@@ -93,6 +94,19 @@ tests.addForEach(
     assertMatch(stdout, /^(Scheduled .*\n)?0 downloads in \d+\.\d\ds, interrupted\n$/);
     const older = new TextEncoder().encode("an older run");
     assertEquals(dir.downloaded(), new Map([["run.svg", older]]));
+  },
+  { only: "unix" },
+);
+
+tests.addForEach(
+  DOWNLOADERS,
+  "Ctrl-C before the run begins leaves an empty directory",
+  async (program, dir) => {
+    await using running = start(program, ["BR", "-s", "DELAY"], dir);
+    while (!existsSync(join(dir.path, "downloaded"))) await delay(1);
+    running.kill("SIGINT");
+    const { code } = await running.end();
+    assertEquals([code, dir.downloaded()], [130, new Map()]);
   },
   { only: "unix" },
 );

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { deno, type Ended, output, PROGRAM, ROOT, TempDir, test } from "./testing.ts";
+import { deno, type Ended, output, PROGRAM, ROOT, TempDir, test } from "../testing.ts";
 
-const RUN = import.meta.resolve("../common/run.ts");
-const FLAGS = import.meta.resolve("../flags.ts");
-const FUTURES = import.meta.resolve("../futures/mod.ts");
+const RUN = import.meta.resolve("../../common/run.ts");
+const FLAGS = import.meta.resolve("../../flags.ts");
+const FUTURES = import.meta.resolve("../../futures/mod.ts");
 
 /** The first lines of each program. */
 const HEAD = `import { main } from "${RUN}";
