@@ -386,6 +386,7 @@ export async function acceptAll<T extends Deno.Conn>(
   for await (const connection of listener) serve(connection).catch(() => {});
 }
 
+/** Answers the requests on a connection until it is time to drop the connection. */
 async function serveAndDrop(
   connection: Deno.Conn,
   time: DropTime,
@@ -393,19 +394,27 @@ async function serveAndDrop(
   requests: Map<string, number>,
   drop: () => void | Promise<void> = () => connection.close(),
 ): Promise<void> {
-  // If bytes are unread when a connection is closed, the system resets the connection.
-  const buffer = new Uint8Array(way === "reset" ? 32 : 4096);
-  for (let count = 1;; count++) {
-    const length = await connection.read(buffer);
-    if (length === null) return connection.close();
-    const [, path = ""] = new TextDecoder().decode(buffer.subarray(0, length)).split(" ");
+  const maxAnswers = { always: 0, second: 1, after: 1, late: 1 }[time];
+  for (let answers = 0;; answers++) {
+    const start = await readStart(connection);
+    if (start === undefined) return connection.close();
+    const [, path = ""] = start.split(" ");
     requests.set(path, (requests.get(path) ?? 0) + 1);
-    if (time === "always" || (time === "second" && count === 2)) return await drop();
-    if (way === "reset" && time === "second") await connection.read(new Uint8Array(4096));
+    // If a connection is closed before all of a request is read, the system resets the connection.
+    const isLast = answers === maxAnswers;
+    if (way === "close" || !isLast) await connection.read(new Uint8Array(4096));
+    if (isLast) return await drop();
     await connection.write(RESPONSE);
     if (time === "late") await sleep(1);
-    if (time !== "second") return await drop();
+    if (time === "after" || time === "late") return await drop();
   }
+}
+
+/** Reads the first bytes of a request, which include the path. */
+async function readStart(connection: Deno.Conn): Promise<string | undefined> {
+  const buffer = new Uint8Array(32);
+  const length = await connection.read(buffer);
+  return length === null ? undefined : new TextDecoder().decode(buffer.subarray(0, length));
 }
 
 function sleep(ms: number): Promise<void> {
