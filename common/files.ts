@@ -92,12 +92,15 @@ function rename(from: string, to: string): string {
   }
 }
 
-/** Removes a directory. Tries again if a worker was about to create a file in the directory. */
+/**
+ * Removes a directory. Tries again if a worker was about to create a file in the directory. The
+ * directory is usually empty, and then it can be removed even if too many files are open.
+ */
 function removeAll(directory: string): void {
   const maxTries = 10;
   for (let tries = 1; tries <= maxTries; tries++) {
     try {
-      return Deno.removeSync(directory, { recursive: true });
+      return Deno.removeSync(directory, { recursive: tries > 1 });
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
     }
