@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { join } from "@std/path/posix/join";
 import { clock, DEST_DIR, TIMEOUT } from "./common/flag.ts";
 import type { Flag, Outcome, Report } from "./common/flag.ts";
 import { failureOf } from "./common/errors.ts";
@@ -26,7 +27,7 @@ export async function getFlag(url: string): Promise<Uint8Array> {
 
 /** Writes `downloaded/CC.gif` atomically. Throws if the file cannot be written. */
 export function saveFlag(image: Uint8Array, cc: string): void {
-  writeWhole(`${DEST_DIR}/${cc}.gif`, image);
+  writeWhole(join(DEST_DIR, `${cc}.gif`), image);
 }
 
 /**
