@@ -92,23 +92,12 @@ function rename(from: string, to: string): string {
   }
 }
 
-<<<<<<< HEAD
 /** Removes a directory. Tries again if a worker is creating or writing a file in the directory. */
-=======
-/**
- * Removes a directory. Tries again if a worker was about to create a file in the directory. The
- * directory is usually empty, and then it can be removed even if too many files are open.
- */
->>>>>>> dl
 function removeAll(directory: string): void {
   const maxTries = 10;
   for (let tries = 1; tries <= maxTries; tries++) {
     try {
-<<<<<<< HEAD
       return remove(directory);
-=======
-      return Deno.removeSync(directory, { recursive: tries > 1 });
->>>>>>> dl
     } catch (error) {
       if (error instanceof Deno.errors.NotFound || tries === maxTries) throw error;
       sleepSync(2);
