@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { withClient } from "./clients.ts";
 import { bodyError, FlagError, NoResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
@@ -16,10 +15,11 @@ const MAX_SIZE = 5_000_000;
 /** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
 export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    return await withClient(async (client) => await readGif(await get(url, { signal, client })));
+    return await readGif(await get(url, { signal }));
   } catch (error) {
     if (!(error instanceof NoResponseError)) throw error;
-    // The site may have closed a keep-alive connection. A new client makes a new connection.
+    // The site may have closed a keep-alive connection. (If so, Deno 2.7 and later retry too, but
+    // perhaps on another connection that the site has closed.) A new client makes a new connection.
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     return await readGif(await get(url, { signal, client }));
   }

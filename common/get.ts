@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Client } from "./clients.ts";
 import { FlagError, requestError } from "./errors.ts";
 
 /** The options of `fetch` that a request needs. */
 export interface GetOptions {
   signal: AbortSignal;
-  client: Client;
+  /** Makes the connections. Default: Deno's own client, which keeps connections alive. */
+  client?: Deno.HttpClient;
 }
 
 /** The maximum that browsers and Deno allow. */

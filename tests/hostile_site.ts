@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type AddressInfo, createServer, type Socket } from "node:net";
 
 /** A complete GIF: a header, two colors, a control extension, an image of one pixel, the trailer. */
 export const GIF = new Uint8Array([
@@ -314,9 +315,6 @@ export function hostileSite(): { url: string } & Disposable {
  */
 export type DropTime = "second" | "after" | "late" | "always";
 
-/** How a site drops a connection: it closes it, or it resets it. */
-export type DropWay = "close" | "reset";
-
 export interface DroppingSite extends Disposable {
   url: string;
   /** How often the site was asked for each path. */
@@ -328,11 +326,11 @@ const RESPONSE = new Uint8Array([
   ...GIF,
 ]);
 
-/** A site that drops keep-alive connections without notice. */
-export function droppingSite(time: DropTime, way: DropWay = "close"): DroppingSite {
+/** A site that closes keep-alive connections without notice. */
+export function droppingSite(time: DropTime): DroppingSite {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const requests = new Map<string, number>();
-  acceptAll(listener, (connection) => serveAndDrop(connection, time, way, requests));
+  acceptAll(listener, (connection) => serveAndDrop(connection, time, requests));
   return {
     url: `http://127.0.0.1:${listener.addr.port}/flags`,
     requests,
@@ -362,7 +360,7 @@ export function droppingTlsSite(
     ]);
   });
   acceptAll(inner, async (connection) => {
-    await serveAndDrop(connection, time, "close", requests, async () => {
+    await serveAndDrop(connection, time, requests, async () => {
       // Wait until the response has been forwarded.
       await sleep(5);
       clients.get(connection.remoteAddr.port)?.close();
@@ -386,26 +384,57 @@ export async function acceptAll<T extends Deno.Conn>(
   for await (const connection of listener) serve(connection).catch(() => {});
 }
 
+/** Answers the requests on a connection until it is time to drop the connection. */
 async function serveAndDrop(
   connection: Deno.Conn,
   time: DropTime,
-  way: DropWay,
   requests: Map<string, number>,
   drop: () => void | Promise<void> = () => connection.close(),
 ): Promise<void> {
-  // If bytes are unread when a connection is closed, the system resets the connection.
-  const buffer = new Uint8Array(way === "reset" ? 32 : 4096);
+  const buffer = new Uint8Array(4096);
   for (let count = 1;; count++) {
     const length = await connection.read(buffer);
     if (length === null) return connection.close();
-    const [, path = ""] = new TextDecoder().decode(buffer.subarray(0, length)).split(" ");
-    requests.set(path, (requests.get(path) ?? 0) + 1);
+    countRequest(requests, buffer.subarray(0, length));
     if (time === "always" || (time === "second" && count === 2)) return await drop();
-    if (way === "reset" && time === "second") await connection.read(new Uint8Array(4096));
     await connection.write(RESPONSE);
     if (time === "late") await sleep(1);
     if (time !== "second") return await drop();
   }
+}
+
+/** The same site, but it resets connections. `Deno.Conn` can only close them. */
+export async function resettingSite(time: DropTime): Promise<DroppingSite> {
+  const requests = new Map<string, number>();
+  const server = createServer((socket) => {
+    let count = 0;
+    socket.on("error", () => {}); // Clients close connections too.
+    socket.on("data", (request: Uint8Array) => {
+      count++;
+      countRequest(requests, request);
+      const isDropped = time === "always" || (time === "second" && count === 2);
+      if (isDropped) socket.resetAndDestroy();
+      else socket.write(RESPONSE, () => resetAfterResponse(socket, time));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/flags`,
+    requests,
+    [Symbol.dispose]: () => server.close(),
+  };
+}
+
+function resetAfterResponse(socket: Socket, time: DropTime): void {
+  if (time === "after") socket.resetAndDestroy();
+  if (time === "late") setTimeout(() => socket.resetAndDestroy(), 1);
+}
+
+/** Counts a request for its path. */
+function countRequest(requests: Map<string, number>, request: Uint8Array): void {
+  const [, path = ""] = new TextDecoder().decode(request).split(" ");
+  requests.set(path, (requests.get(path) ?? 0) + 1);
 }
 
 function sleep(ms: number): Promise<void> {
