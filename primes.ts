@@ -92,27 +92,6 @@ function divides(d: number, half: number): boolean {
   return quotient === Math.floor(quotient);
 }
 
-/**
- * The result of one check. `elapsed` is in seconds. `thread`, the start of the worker, and `end`,
- * the end of the check, are in milliseconds since the epoch.
- */
-export interface PrimeResult {
-  n: bigint;
-  prime: boolean;
-  elapsed: number;
-  thread: number;
-  end: number;
-}
-
-/** Tests one number in a worker, and measures how long the test takes. */
-export function check(n: bigint): PrimeResult {
-  const t0 = performance.now();
-  const prime = isPrime(n);
-  const t1 = performance.now();
-  const thread = performance.timeOrigin;
-  return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
-}
-
 /** Parses `text` as an integer, with or without underscores. Throws if `text` is not an integer. */
 export function parseNumber(text: string): bigint {
   if (/^-?\d+(_\d+)*$/.test(text)) return BigInt(text.replaceAll("_", ""));

@@ -29,12 +29,61 @@
  *
  * @module
  */
-import { parseArguments } from "./common/arguments.ts";
-import { orExit, plural, print, wholeNumber } from "./common/terminal.ts";
-import { type Timed, withLanes } from "./common/timeline.ts";
-import { checkTimeline, showTimeline, timelineOption } from "./common/timeline_option.ts";
+import type { Timed } from "./common/timeline.ts";
+import type { TimelineOption } from "./common/timeline_option.ts";
 import { WorkerPoolExecutor } from "./futures/mod.ts";
-import { check, NUMBERS, parseNumber } from "./primes.ts";
+import { isPrime, NUMBERS, parseNumber } from "./primes.ts";
+
+/**
+ * The result of one check. `elapsed` is in seconds. `thread`, the start of the worker, and `end`,
+ * the end of the check, are in milliseconds since the epoch.
+ */
+export interface PrimeResult {
+  n: bigint;
+  prime: boolean;
+  elapsed: number;
+  thread: number;
+  end: number;
+}
+
+/** Tests one number in a worker, and measures how long the test takes. */
+export function check(n: bigint): PrimeResult {
+  const t0 = performance.now();
+  const prime = isPrime(n);
+  const t1 = performance.now();
+  const thread = performance.timeOrigin;
+  return { n, prime, elapsed: (t1 - t0) / 1000, thread, end: thread + t1 };
+}
+
+async function main(): Promise<void> {
+  // Each worker loads this module. Only the main program needs the command line and the timeline.
+  const { orExit, plural, print } = await import("./common/terminal.ts");
+  const { withLanes } = await import("./common/timeline.ts");
+  const { checkTimeline, showTimeline } = await import("./common/timeline_option.ts");
+
+  const { help, timeline, numbers, ...options } = await optionsOrExit();
+  if (help) return await print(`${HELP}\n`);
+  orExit(() => checkTimeline(timeline));
+  const maxWorkers = Math.min(options.maxWorkers, numbers.length);
+  const workers = plural(maxWorkers, "worker");
+  await print(`Checking ${plural(numbers.length, "number")} with ${workers}:\n`);
+
+  const checks: Timed[] = [];
+  const t0 = performance.now();
+  await using executor = orExit(() => new WorkerPoolExecutor(import.meta.url, { maxWorkers }));
+  // The results come in the order of the numbers, regardless of which worker finishes first.
+  for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
+    const mark = prime ? "P" : " ";
+    await print(`${`${n}`.padStart(16)}   ${mark} ${elapsed.toFixed(6).padStart(9)}s\n`);
+    const done = end - performance.timeOrigin - t0;
+    checks.push({ label: `${n}`, start: done - elapsed * 1000, end: done, ok: true, thread });
+  }
+  const seconds = (performance.now() - t0) / 1000;
+  await print(`Total time: ${seconds.toFixed(2)}s\n`);
+  const charts = [{ title: `proc_pool.ts, ${workers}`, spans: withLanes(checks) }];
+  const drawing = orExit(() => showTimeline(charts, timeline));
+  if (drawing) await print(`${drawing}\n`);
+}
 
 const MAX_WORKERS = 1024;
 const USAGE = "usage: proc_pool.ts [WORKERS] [NUMBER…] [--timeline [FILE]]";
@@ -48,46 +97,37 @@ const HELP = `${USAGE}
 
 The program needs Deno 2.4 or later.`;
 
-/** Parses the arguments. Throws an error that says what was expected and what was given. */
-function parse() {
-  const { timeline, rest } = timelineOption(Deno.args);
-  const { switches, operands } = parseArguments(rest, { help: { letter: "h" } });
-  const [workers = `${navigator.hardwareConcurrency}`, ...given] = operands;
-  const maxWorkers = wholeNumber("WORKERS", workers);
-  if (maxWorkers > MAX_WORKERS) {
-    throw new Error(
-      `WORKERS (the first argument): expected at most ${MAX_WORKERS}, got ${workers}`,
-    );
-  }
-  const numbers = given.length > 0 ? given.map(parseNumber) : [...NUMBERS];
-  numbers.sort((a, b) => Number(b - a));
-  return { help: switches.has("help"), timeline, maxWorkers, numbers };
+/** The parsed command-line options. */
+interface Options {
+  help: boolean;
+  timeline: TimelineOption;
+  maxWorkers: number;
+  /** The numbers to check, the largest first. */
+  numbers: bigint[];
 }
 
-async function main(): Promise<void> {
-  const { help, timeline, numbers, ...options } = orExit(parse, (why) => `${why}\n${USAGE}`, 2);
-  if (help) return await print(`${HELP}\n`);
-  orExit(() => checkTimeline(timeline));
-  const maxWorkers = Math.min(options.maxWorkers, numbers.length);
-  const workers = plural(maxWorkers, "worker");
-  await print(`Checking ${plural(numbers.length, "number")} with ${workers}:\n`);
+/** Parses the arguments. Exits and says what was expected and what was given if one is wrong. */
+async function optionsOrExit(): Promise<Options> {
+  const { parseArguments } = await import("./common/arguments.ts");
+  const { orExit, wholeNumber } = await import("./common/terminal.ts");
+  const { timelineOption } = await import("./common/timeline_option.ts");
 
-  const checks: Timed[] = [];
-  const t0 = performance.now();
-  const module = import.meta.resolve("./primes.ts");
-  await using executor = orExit(() => new WorkerPoolExecutor(module, { maxWorkers }));
-  // The results come in the order of the numbers, regardless of which worker finishes first.
-  for await (const { n, prime, elapsed, thread, end } of executor.map(check, numbers)) {
-    const mark = prime ? "P" : " ";
-    await print(`${`${n}`.padStart(16)}   ${mark} ${elapsed.toFixed(6).padStart(9)}s\n`);
-    const done = end - performance.timeOrigin - t0;
-    checks.push({ label: `${n}`, start: done - elapsed * 1000, end: done, ok: true, thread });
+  function parse(): Options {
+    const { timeline, rest } = timelineOption(Deno.args);
+    const { switches, operands } = parseArguments(rest, { help: { letter: "h" } });
+    const [workers = `${navigator.hardwareConcurrency}`, ...given] = operands;
+    const maxWorkers = wholeNumber("WORKERS", workers);
+    if (maxWorkers > MAX_WORKERS) {
+      throw new Error(
+        `WORKERS (the first argument): expected at most ${MAX_WORKERS}, got ${workers}`,
+      );
+    }
+    const numbers = given.length > 0 ? given.map(parseNumber) : [...NUMBERS];
+    numbers.sort((a, b) => Number(b - a));
+    return { help: switches.has("help"), timeline, maxWorkers, numbers };
   }
-  const seconds = (performance.now() - t0) / 1000;
-  await print(`Total time: ${seconds.toFixed(2)}s\n`);
-  const charts = [{ title: `proc_pool.ts, ${workers}`, spans: withLanes(checks) }];
-  const drawing = orExit(() => showTimeline(charts, timeline));
-  if (drawing) await print(`${drawing}\n`);
+
+  return orExit(parse, (why) => `${why}\n${USAGE}`, 2);
 }
 
 if (import.meta.main) await main();

@@ -31,6 +31,19 @@ declare module "@std/assert" {
   ): E;
 }
 
+declare module "@std/cli/parse-args" {
+  export interface ParseOptions {
+    boolean?: string[];
+    string?: string[];
+    alias?: Record<string, string>;
+    unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+  }
+  export function parseArgs(
+    args: string[],
+    options?: ParseOptions,
+  ): Record<string, unknown> & { _: (string | number)[] };
+}
+
 declare module "@std/path" {
   export function fromFileUrl(url: string | URL): string;
   export function join(path: string | URL, ...paths: string[]): string;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseArgs } from "@std/cli/parse-args";
 
 /** The options of a program, by their long names. */
 export type Syntax = Readonly<Record<string, OptionSyntax>>;
@@ -43,80 +44,51 @@ export interface Arguments {
  * ```
  */
 export function parseArguments(args: readonly string[], syntax: Syntax): Arguments {
-  const given: Arguments = { switches: new Set(), values: new Map(), operands: [] };
-  const rest = [...args];
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    if (arg === "--") {
-      given.operands.push(...rest);
-      break;
-    }
-    if (!isOption(arg)) {
-      given.operands.push(arg);
-      continue;
-    }
-    const option = optionWithValue(arg, syntax);
-    if (option === undefined) {
-      for (const name of switchNames(arg, syntax)) given.switches.add(name);
-      continue;
-    }
-    const value = option.value ?? (isOption(rest[0]) ? "" : rest.shift());
-    given.values.set(option.name, value ?? "");
-  }
-  return given;
-}
+  const options = Object.entries(syntax);
+  const switches = options.filter(([, { takesValue }]) => !takesValue).map(([name]) => name);
+  const others = options.filter(([, { takesValue }]) => takesValue).map(([name]) => name);
+  const alias = options.flatMap(([name, { letter }]) => letter ? [[name, letter]] : []);
+  checkSwitches(args, switches, syntax);
 
-/** Returns whether an argument is an option, that is, begins with `-` and is not a number. */
-function isOption(arg: string | undefined): boolean {
-  return arg !== undefined && /^-[^\d]/.test(arg);
-}
-
-const LONG = /^--(?<name>[^=]+)(?:=(?<value>.*))?$/s;
-const SHORT = /^-(?<letter>[^-])(?:=?(?<value>.+))?$/s;
-
-/** Parses `--name`, `--name=value`, `-n`, `-nvalue` or `-n=value` if the option takes a value. */
-function optionWithValue(
-  arg: string,
-  syntax: Syntax,
-): { name: string; value: string | undefined } | undefined {
-  const { name, letter, value } = (LONG.exec(arg) ?? SHORT.exec(arg))?.groups ?? {};
-  const longName = name ?? nameOfLetter(letter, syntax);
-  if (longName === undefined || !find(longName, syntax)?.takesValue) return undefined;
-  return { name: longName, value };
-}
-
-/** Returns the long names of `--name` or of letters such as `-av`. */
-function switchNames(arg: string, syntax: Syntax): string[] {
-  if (arg.startsWith("--")) {
-    const [name = ""] = arg.slice(2).split("=", 1);
-    if (find(name, syntax) === undefined) throw new Error(`unknown option: ${arg}`);
-    if (arg.includes("=")) throw unexpectedValue(arg, syntax);
-    return [name];
-  }
-  const names = [...arg.slice(1)].map((letter) => nameOfLetter(letter, syntax));
-  const [first] = names;
-  if (first === undefined) throw new Error(`unknown option: ${arg}`);
-  return names.map((name) => {
-    if (name === undefined || find(name, syntax)?.takesValue) {
-      throw unexpectedValue(arg, syntax);
-    }
-    return name;
+  const operands: string[] = [];
+  const { _: afterDashes, ...given } = parseArgs(args.map(protect), {
+    boolean: switches,
+    string: others,
+    alias: Object.fromEntries(alias),
+    unknown(arg, key) {
+      if (key !== undefined) throw new Error(`unknown option: ${arg}`);
+      operands.push(arg);
+      return false;
+    },
   });
+  const withValue = others.filter((name) => given[name] !== undefined);
+  return {
+    switches: new Set(switches.filter((name) => given[name])),
+    values: new Map(withValue.map((name) => [name, unprotect(`${given[name]}`)])),
+    operands: [...operands, ...afterDashes.map(String)].map(unprotect),
+  };
 }
 
-function find(name: string, syntax: Syntax): OptionSyntax | undefined {
-  return Object.hasOwn(syntax, name) ? syntax[name] : undefined;
+// `parseArgs` mistakes a negative number for an option, `true` and `false` for the value of a
+// switch, and an empty string for a missing value. After a NUL, which no argument can contain, they
+// are text like any other.
+
+function protect(arg: string): string {
+  return /^(-\d.*|true|false|)$/s.test(arg) ? `\0${arg}` : arg;
 }
 
-function nameOfLetter(letter: string | undefined, syntax: Syntax): string | undefined {
-  return Object.keys(syntax).find((name) =>
-    letter !== undefined && syntax[name]?.letter === letter
-  );
+function unprotect(arg: string): string {
+  return arg.replace(/^\0/, "");
 }
 
-/** Returns an error such as `expected no value after -a, -e or -h, got -ax`. */
-function unexpectedValue(arg: string, syntax: Syntax): Error {
-  const switches = Object.values(syntax).filter(({ takesValue }) => !takesValue);
-  const letters = switches.map(({ letter }) => `-${letter}`).sort();
-  const list = new Intl.ListFormat("en", { type: "disjunction" }).format(letters);
-  return new Error(`expected no value after ${list.replace(", or ", " or ")}, got ${arg}`);
+/** Throws if a switch has a value or is joined to another kind of option: `--all=no`, `-al2`. */
+function checkSwitches(args: readonly string[], names: readonly string[], syntax: Syntax): void {
+  const letters = names.flatMap((name) => syntax[name]?.letter ?? []).sort();
+  const set = letters.join("");
+  const joined = RegExp(`^-[${set}]+[^${set}]|^--(${names.join("|")})=`);
+  const list = letters.map((letter) => `-${letter}`).join(", ").replace(/, (\S+)$/, " or $1");
+  for (const arg of args) {
+    if (arg === "--") return;
+    if (joined.test(arg)) throw new Error(`expected no value after ${list}, got ${arg}`);
+  }
 }

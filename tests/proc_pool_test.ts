@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { check, NUMBERS } from "../primes.ts";
+import { NUMBERS } from "../primes.ts";
+import { check } from "../proc_pool.ts";
 import { SIGNALS } from "./flag_programs.ts";
 import {
   ConcurrentTests,
