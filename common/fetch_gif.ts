@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Clients } from "./clients.ts";
 import { bodyError, FlagError, NoResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
@@ -12,14 +13,16 @@ import { exactLength, readBody } from "./read_body.ts";
 /** The maximum size of an image in bytes. */
 const MAX_SIZE = 5_000_000;
 
+const clients = new Clients();
+
 /** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
 export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  using borrowed = clients.borrow();
   try {
-    return await readGif(await get(url, { signal }));
+    return await readGif(await get(url, { signal, client: borrowed.client }));
   } catch (error) {
     if (!(error instanceof NoResponseError)) throw error;
-    // The site may have closed a keep-alive connection. (If so, Deno 2.7 and later retry too, but
-    // perhaps on another connection that the site has closed.) A new client makes a new connection.
+    // The site may have closed a keep-alive connection. A new client makes a new connection.
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     return await readGif(await get(url, { signal, client }));
   }
