@@ -68,6 +68,7 @@ async function downloadAll(site: DroppingSite): Promise<void> {
     const images = await Promise.all(urls.map(getFlag));
     for (const image of images) assertEquals(image, GIF);
   }
+  assertLess(Math.max(...site.requests.values()), 3, "requests for the same flag");
 }
 
 const SITES = {
