@@ -11,16 +11,8 @@
 import { clock, type DownloadMany, type Outcome } from "./common/flag.ts";
 import { makeUnfinished } from "./common/files.ts";
 import { CODES_HELP, DEFAULTS, NOTES_HELP, SERVER_HELP, SYNTAX } from "./common/options.ts";
-import {
-  checkOutcome,
-  exitWith,
-  failWith,
-  missingReports,
-  type Setup,
-  setUp,
-  showResults,
-  spansOf,
-} from "./common/run.ts";
+import { exitWith, failWith, type Setup, setUp, showResults, spansOf } from "./common/run.ts";
+import { Reports } from "./common/reports.ts";
 import { fail, onSignal, orExit, plural, print } from "./common/terminal.ts";
 import type { Chart, Span } from "./common/timeline.ts";
 import { downloadMany as sequential } from "./flags.ts";
@@ -68,6 +60,8 @@ interface Result {
   seconds: number;
   outcomes: Outcome[];
   spans: Span[];
+  /** A line for the user if flags are missing among the outcomes. */
+  missing: string[];
 }
 
 /** Downloads all flags with one downloader. Exits if no flag can be saved. */
@@ -75,19 +69,20 @@ async function runOne(downloader: Downloader, setup: Setup): Promise<Result> {
   const { program, downloadMany } = downloader;
   const { flags } = setup;
   const connections = countConnections(downloader, setup);
-  const outcomes: Outcome[] = [];
+  const reports = new Reports(flags);
   const begin = clock();
   try {
     await downloadMany(flags, connections, (outcome) => {
-      checkOutcome(outcome);
-      outcomes.push(outcome);
+      reports.add(outcome);
       if (outcome.status === "unwritable") fail(`${outcome.cc}: ${outcome.line}`);
     });
   } catch (error) {
     failWith(error);
   }
   const seconds = (clock() - begin) / 1000;
-  return { program, connections, seconds, outcomes, spans: spansOf(outcomes, begin) };
+  const { outcomes } = reports;
+  const missing = reports.missingLines(program);
+  return { program, connections, seconds, outcomes, spans: spansOf(outcomes, begin), missing };
 }
 
 function countConnections(downloader: Downloader, { flags, options }: Setup): number {
@@ -152,9 +147,7 @@ async function main(): Promise<never> {
   const options = { ...setup.options, timeline: setup.options.timeline || true };
   const outcomes = results.flatMap((result) => result.outcomes);
   const lines = await showResults({ ...setup, options }, outcomes, results.map(chartOf));
-  for (const { program, outcomes } of results) {
-    lines.push(...missingReports(program, outcomes, setup.flags));
-  }
+  lines.push(...results.flatMap(({ missing }) => missing));
   return exitWith(lines);
 }
 

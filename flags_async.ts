@@ -14,7 +14,7 @@ import { downloadOne } from "./flags.ts";
 import type { Flag, Report } from "./common/flag.ts";
 
 export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
-  const rest = flags.values();
+  const rest = flags.values(); // All loops take from this one iterator.
   async function downloadInTurn(): Promise<void> {
     for (const flag of rest) report(await downloadOne(flag));
   }

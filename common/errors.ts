@@ -24,22 +24,18 @@ export class FlagError extends Error {
 export class NoResponseError extends FlagError {}
 
 /**
- * Returns the failure to report for an error. Rethrows an error that is not specific to a flag,
- * such as a bug or a missing permission.
+ * A response was not valid HTTP. A retry on a new connection may succeed if the connection had been
+ * used before, because the site may have sent too many bytes after an earlier response.
+ */
+export class InvalidResponseError extends FlagError {}
+
+/**
+ * Returns the failure to report for a `FlagError`. Rethrows any other error, which is not specific
+ * to a flag. It is a missing permission or a bug in the program, for example a misspelled name.
  */
 export function failureOf(error: unknown): Failure {
   if (error instanceof FlagError) return { status: error.status, line: error.message };
-  if (isBug(error) || error instanceof Deno.errors.NotCapable) throw error;
-  return { status: "failed", line: printable(reason(error)) };
-}
-
-/**
- * Returns whether an error is a bug in the program, for example a misspelled name. `fetch` throws a
- * `TypeError` too if a request fails, but `fetchGif` converts it to a `FlagError`.
- */
-export function isBug(error: unknown): boolean {
-  if (!(error instanceof Error)) return true;
-  return [TypeError, ReferenceError, RangeError, SyntaxError].some((type) => error instanceof type);
+  throw error;
 }
 
 /**
@@ -50,7 +46,7 @@ export function requestError(error: unknown, url: URL): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = fetchMessage(error);
   const invalid = /(invalid|unexpected) [^:]+(?= parsed)|message head is too large/.exec(text);
-  if (invalid) return new FlagError(`not a valid HTTP response (${invalid[0]})`);
+  if (invalid) return new InvalidResponseError(`not a valid HTTP response (${invalid[0]})`);
   const connect = /\(Connect\): (.*)/s.exec(text)?.[1];
   if (connect !== undefined) return new FlagError(connectLine(connect, url));
   // Deno did not send the request, for example because browsers block the port.

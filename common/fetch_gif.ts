@@ -5,7 +5,7 @@
  * @module
  */
 import { Clients } from "./clients.ts";
-import { bodyError, FlagError, NoResponseError } from "./errors.ts";
+import { bodyError, FlagError, InvalidResponseError, NoResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
 import { exactLength, readBody } from "./read_body.ts";
@@ -21,8 +21,10 @@ export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8A
   try {
     return await readGif(await get(url, { signal, client: borrowed.client }));
   } catch (error) {
-    if (!(error instanceof NoResponseError)) throw error;
-    // The site may have closed a keep-alive connection. A new client makes a new connection.
+    const isInvalid = error instanceof InvalidResponseError;
+    if (!isInvalid && !(error instanceof NoResponseError)) throw error;
+    borrowed.discard();
+    if (isInvalid && borrowed.isNew) throw error;
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     return await readGif(await get(url, { signal, client }));
   }

@@ -60,7 +60,8 @@ function writeUnfinished(bytes: Uint8Array): string {
 }
 
 function writeError(path: string, error: unknown, status: Failure["status"]): unknown {
-  if (error instanceof Deno.errors.NotCapable) return error;
+  // A TypeError is a bug in the program, for example a promise instead of bytes.
+  if (error instanceof Deno.errors.NotCapable || error instanceof TypeError) return error;
   const why = reason(error);
   // Files that other downloads have open are closed soon.
   const isTemporary = why.startsWith("Too many open files");

@@ -15,6 +15,7 @@ import {
   SYNTAX,
 } from "./options.ts";
 import { canShowBar, ProgressBar } from "./progress_bar.ts";
+import { Reports } from "./reports.ts";
 import {
   fail,
   mayUse,
@@ -47,6 +48,11 @@ export interface CommandLine {
 
 /** Runs a program: parses its options, calls `downloadMany`, prints the summary, and exits. */
 export async function main(downloadMany: DownloadMany, defaults: Defaults = {}): Promise<never> {
+  // In a worker, Deno has no main module.
+  const isInWorker = Deno.mainModule === undefined;
+  if (isInWorker) throw new Error("call `main` only under `if (import.meta.main)`");
+  // The mistake that an error is about may be further up the stack than V8's default of 10 calls.
+  Error.stackTraceLimit = 30;
   const setup = await setUp(defaults);
   const { flags, options } = setup;
   const wanted = Math.min(wantedRequests(options, defaults), flags.length);
@@ -76,7 +82,7 @@ class Run {
   readonly #setup: Setup;
   readonly #connections: string;
   readonly #begin = clock();
-  readonly #outcomes: Outcome[] = [];
+  readonly #reports: Reports;
   readonly #bar: ProgressBar | undefined;
   #ending: Promise<never> | undefined;
   /** The exit code for the signal that interrupted the run. */
@@ -84,17 +90,17 @@ class Run {
 
   constructor(setup: Setup, connections: string, showBar: boolean) {
     this.#setup = setup;
+    this.#reports = new Reports(setup.flags);
     this.#connections = connections;
     if (showBar && !setup.options.verbose) {
-      this.#bar = new ProgressBar(setup.flags.length, () => this.#outcomes.length);
+      this.#bar = new ProgressBar(setup.flags.length, () => this.#reports.outcomes.length);
     }
   }
 
   /** Prints an outcome. Ignores an outcome that arrives after the end of the run. */
   report(outcome: Outcome): void {
-    checkOutcome(outcome);
     if (this.#ending) return;
-    this.#outcomes.push(outcome);
+    this.#reports.add(outcome);
     if (this.#setup.options.verbose) print(verboseLine(outcome));
     else if (!this.#bar && outcome.status === "ok") print(`${outcome.cc} `);
     if (outcome.status === "unwritable") this.end();
@@ -111,8 +117,7 @@ class Run {
   }
 
   async #finish(): Promise<never> {
-    const outcomes = this.#outcomes;
-    const { flags } = this.#setup;
+    const { outcomes } = this.#reports;
     this.#eraseBar();
     const interrupted = this.#signalCode === undefined ? "" : ", interrupted";
     print(`${summary(outcomes, this.#begin)}${interrupted}\n`);
@@ -120,7 +125,7 @@ class Run {
     const charts = [{ title, spans: spansOf(outcomes, this.#begin) }];
     const lines = await showResults(this.#setup, outcomes, charts);
     const isStopped = interrupted || outcomes.some(({ status }) => status === "unwritable");
-    if (!isStopped) lines.push(...missingReports("downloadMany", outcomes, flags));
+    if (!isStopped) lines.push(...this.#reports.missingLines("downloadMany"));
     return exitWith(lines, this.#signalCode);
   }
 
@@ -136,27 +141,9 @@ class Run {
   #eraseBar(): void {
     this.#bar?.[Symbol.dispose]();
     const isInMidLine = !this.#setup.options.verbose && !this.#bar &&
-      this.#outcomes.some(({ status }) => status === "ok");
+      this.#reports.outcomes.some(({ status }) => status === "ok");
     if (isInMidLine) print("\n");
   }
-}
-
-/** Returns a line if a program ended without an outcome for each flag. */
-export function missingReports(program: string, outcomes: Outcome[], flags: Flag[]): string[] {
-  if (outcomes.length >= flags.length) return [];
-  const count = `${outcomes.length} of ${plural(flags.length, "flag")}`;
-  return [`${program} reported ${count}: is an \`await\` or a \`report\` missing?`];
-}
-
-/** Throws if a program reports something else than an outcome, for example a promise. */
-export function checkOutcome(outcome: Outcome): void {
-  const isOutcome = typeof outcome === "object" && outcome !== null && "status" in outcome;
-  if (isOutcome) return;
-  const got: unknown = outcome;
-  const advice = got instanceof Promise ? " (is an `await` missing?)" : "";
-  throw new TypeError(
-    `report: expected the outcome of a download, got ${Deno.inspect(got)}${advice}`,
-  );
 }
 
 /**

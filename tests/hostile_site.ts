@@ -311,9 +311,10 @@ export function hostileSite(): { url: string } & Disposable {
 
 /**
  * When a site drops a keep-alive connection: on its second request (`second`), after a response
- * (`after`), one millisecond later (`late`), or on every request (`always`).
+ * (`after`), one millisecond later (`late`), or on every request (`always`). With `junk`, the site
+ * keeps the connection and sends bytes after each response that belong to no response.
  */
-export type DropTime = "second" | "after" | "late" | "always";
+export type DropTime = "second" | "after" | "late" | "always" | "junk";
 
 export interface DroppingSite extends Disposable {
   url: string;
@@ -398,7 +399,11 @@ async function serveAndDrop(
     countRequest(requests, buffer.subarray(0, length));
     if (time === "always" || (time === "second" && count === 2)) return await drop();
     await connection.write(RESPONSE);
-    if (time === "late") await sleep(1);
+    if (time === "late" || time === "junk") await sleep(1);
+    if (time === "junk") {
+      await connection.write(new TextEncoder().encode("junk\r\n\r\n"));
+      continue;
+    }
     if (time !== "second") return await drop();
   }
 }
@@ -437,6 +442,6 @@ function countRequest(requests: Map<string, number>, request: Uint8Array): void 
   requests.set(path, (requests.get(path) ?? 0) + 1);
 }
 
-function sleep(ms: number): Promise<void> {
+export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

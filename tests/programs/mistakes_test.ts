@@ -60,6 +60,20 @@ for (
        });`,
       "TypeError: report: expected the outcome of a download, got undefined",
     ],
+    [
+      "a flag that is reported twice",
+      `await main(async (flags, maxReq, report) => {
+         for (const _ of flags) report(await downloadOne(flags[0]));
+       });`,
+      "TypeError: report: expected each flag once, got BR again",
+    ],
+    [
+      "a flag that nobody asked for",
+      `await main(async (flags, maxReq, report) => {
+         for (const flag of flags) report({ ...await downloadOne(flag), cc: "ZZ" });
+       });`,
+      "TypeError: report: expected one of the flags of downloadMany, got ZZ",
+    ],
   ] as const
 ) {
   test(`${mistake} is printed with its file and line`, async () => {
@@ -104,7 +118,8 @@ for (
     const { code, stdout, stderr } = await runStudent(source);
     assertEquals(code, 1);
     assertMatch(stdout, /^0 downloads in /);
-    const advice = "downloadMany reported 0 of 2 flags: is an `await` or a `report` missing?";
+    const advice = "downloadMany reported 0 of 2 flags: is an `await` or a `report` missing, " +
+      "or an error ignored?";
     assertEquals(stderr.split("\n").slice(1), [advice, ""]);
   }, { needs: PROGRAM });
 }
@@ -132,3 +147,20 @@ test("a missing permission is not a mistake in the program, so it is one line", 
   assertMatch(`${last}`, /^Requires env access to "HOME", run again with the --allow-env flag$/);
   assert(rest.length <= 1, stderr);
 }, { needs: PROGRAM });
+
+test(
+  "a program without a guard that a worker loads is told to call main under the guard",
+  async () => {
+    const { code, stderr } = await runStudent(`export function task(flag) {
+      return downloadOne(flag);
+    }
+    async function downloadMany(flags, maxReq, report) {
+      await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
+      for await (const outcome of executor.map(task, flags)) report(outcome);
+    }
+    await main(downloadMany);`);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "call `main` only under `if (import.meta.main)`");
+  },
+  { needs: PROGRAM },
+);
