@@ -1,30 +1,21 @@
 /**
- * Gives each download an HTTP client of its own, so that a flag is requested at most twice.
+ * Gives each download an HTTP client of its own, which keeps one connection to the site.
  *
  * If a site has dropped a kept connection, Deno 2.7 and later repeat the request themselves. If the
- * client has more kept connections, Deno may repeat the request on one that the site has dropped
- * too. A retry would then be the third request. Therefore, each client keeps one connection.
+ * client kept more connections, Deno could repeat the request on one that the site has dropped too.
+ * A retry would then be the third request for the same flag.
  *
  * @module
  */
 
 /** The HTTP clients of a thread. */
 export class Clients {
-  /** The clients that are not in use, the longest rested first. */
+  /** The clients that are not in use, the one that has rested longest first. */
   readonly #resting: Deno.HttpClient[] = [];
-  #inUse = 0;
 
-  /** Returns a client that has rested, or a new client. */
+  /** Returns a client that is not in use, or a new client. */
   borrow(): BorrowedClient {
-    // Deno needs a moment to put a connection back into its client. A client that was used just now
-    // would open another connection, so wait until more clients rest than are in use.
-    const hasRested = this.#resting.length > this.#inUse;
-    const rested = hasRested ? this.#resting.shift() : undefined;
-    this.#inUse++;
-    return new BorrowedClient(rested, (client) => {
-      this.#inUse--;
-      if (client) this.#resting.push(client);
-    });
+    return new BorrowedClient(this.#resting);
   }
 }
 
@@ -33,16 +24,14 @@ class BorrowedClient implements Disposable {
   readonly client: Deno.HttpClient;
   /** Whether the client has made no request before. */
   readonly isNew: boolean;
-  readonly #giveBack: (client: Deno.HttpClient | undefined) => void;
+  readonly #resting: Deno.HttpClient[];
   #isDiscarded = false;
 
-  constructor(
-    rested: Deno.HttpClient | undefined,
-    giveBack: (client: Deno.HttpClient | undefined) => void,
-  ) {
+  constructor(resting: Deno.HttpClient[]) {
+    const rested = resting.shift();
     this.client = rested ?? Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
     this.isNew = rested === undefined;
-    this.#giveBack = giveBack;
+    this.#resting = resting;
   }
 
   /** Closes the client and its connection. Call this method if the connection failed. */
@@ -52,6 +41,6 @@ class BorrowedClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#giveBack(this.#isDiscarded ? undefined : this.client);
+    if (!this.#isDiscarded) this.#resting.push(this.client);
   }
 }

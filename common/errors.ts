@@ -24,10 +24,11 @@ export class FlagError extends Error {
 export class NoResponseError extends FlagError {}
 
 /**
- * A response was not valid HTTP. A retry on a new connection may succeed if the connection had been
- * used before, because the site may have sent too many bytes after an earlier response.
+ * A response may not belong to the request, because it is not valid HTTP or says that the connection
+ * was idle for too long. If the connection had been used before, a retry on a new connection may
+ * succeed.
  */
-export class InvalidResponseError extends FlagError {}
+export class StrayResponseError extends FlagError {}
 
 /**
  * Returns the failure to report for a `FlagError`. Rethrows any other error, which is not specific
@@ -46,7 +47,7 @@ export function requestError(error: unknown, url: URL): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = fetchMessage(error);
   const invalid = /(invalid|unexpected) [^:]+(?= parsed)|message head is too large/.exec(text);
-  if (invalid) return new InvalidResponseError(`not a valid HTTP response (${invalid[0]})`);
+  if (invalid) return new StrayResponseError(`not a valid HTTP response (${invalid[0]})`);
   const connect = /\(Connect\): (.*)/s.exec(text)?.[1];
   if (connect !== undefined) return new FlagError(connectLine(connect, url));
   // Deno did not send the request, for example because browsers block the port.
@@ -61,7 +62,7 @@ export function requestError(error: unknown, url: URL): FlagError {
 export function bodyError(error: unknown, length: number | undefined): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = fetchMessage(error);
-  const isCoding = /gzip|brotli|deflate|zlib|checksum|end of file/i.test(text);
+  const isCoding = /gzip|brotli|deflate|zlib|checksum|does not match|end of file/i.test(text);
   if (isCoding) return new FlagError(`cannot decode the response (${text})`);
   return new FlagError(`connection lost before ${length ?? "all"} bytes had arrived`);
 }
@@ -89,7 +90,7 @@ function connectLine(text: string, url: URL): string {
   const hint = proxyHint(url);
   const why = withoutPrefix(message);
   if (!message.startsWith("dns error")) {
-    return `could not connect to ${url.origin} (${certificateProblem(why) ?? why}${hint})`;
+    return `could not connect to ${url.origin} (${certificateProblem(why) ?? `${why}${hint}`})`;
   }
   if (!NO_SUCH_HOST.test(why)) return `could not look up ${url.hostname} (${why}${hint})`;
   return `no such host: ${url.hostname}${hint.replace(/^; (.*)/, " ($1)")}`;

@@ -5,13 +5,15 @@
  * @module
  */
 import { Clients } from "./clients.ts";
-import { bodyError, FlagError, InvalidResponseError, NoResponseError } from "./errors.ts";
+import { bodyError, FlagError, NoResponseError, StrayResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
 import { exactLength, readBody } from "./read_body.ts";
 
 /** The maximum size of an image in bytes. */
 const MAX_SIZE = 5_000_000;
+/** The status with which a site closes a connection that was idle for too long. */
+const REQUEST_TIMEOUT = 408;
 
 const clients = new Clients();
 
@@ -21,10 +23,10 @@ export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8A
   try {
     return await readGif(await get(url, { signal, client: borrowed.client }));
   } catch (error) {
-    const isInvalid = error instanceof InvalidResponseError;
-    if (!isInvalid && !(error instanceof NoResponseError)) throw error;
+    const isStray = error instanceof StrayResponseError;
+    if (!isStray && !(error instanceof NoResponseError)) throw error;
     borrowed.discard();
-    if (isInvalid && borrowed.isNew) throw error;
+    if (isStray && borrowed.isNew) throw error;
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     return await readGif(await get(url, { signal, client }));
   }
@@ -57,7 +59,8 @@ async function checkStatus({ status, statusText, body }: Response): Promise<void
   if (status === 200) return;
   await body?.cancel();
   if (status === 404) throw new FlagError("not found", "not found");
-  throw new FlagError(`HTTP ${status} ${statusText}`.trim());
+  const line = `HTTP ${status} ${statusText}`.trim();
+  throw status === REQUEST_TIMEOUT ? new StrayResponseError(line) : new FlagError(line);
 }
 
 async function readImage(response: Response): Promise<Uint8Array> {
