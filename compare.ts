@@ -95,7 +95,8 @@ const TABLE_HEAD = "program              connections  seconds      speed-up  ide
 const NO_FIGURE = "–";
 
 /**
- * Returns a row of the table. `baseline` is the time of the first downloader that downloaded a flag.
+ * Returns a row of the table. `baseline` is the time of the first downloader that downloaded a
+ * flag.
  */
 function tableRow({ program, connections, seconds, spans }: Result, baseline?: number): string {
   const hasFlags = spans.some(({ ok }) => ok);

@@ -1,4 +1,6 @@
-/** Types for the functions of the Deno standard library that are used here: npm's copy ships none. */
+/**
+ * Types for the functions of the Deno standard library that are used here: npm's copy ships none.
+ */
 
 declare module "@std/assert" {
   type ErrorClass<E extends Error> = abstract new (...args: never[]) => E;

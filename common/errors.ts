@@ -24,9 +24,9 @@ export class FlagError extends Error {
 export class NoResponseError extends FlagError {}
 
 /**
- * A response may not belong to the request, because it is not valid HTTP or says that the connection
- * was idle for too long. If the connection had been used before, a retry on a new connection may
- * succeed.
+ * A response may not belong to the request, because it is not valid HTTP or says that the
+ * connection was idle for too long. If the connection had been used before, a retry on a new
+ * connection may succeed.
  */
 export class StrayResponseError extends FlagError {}
 

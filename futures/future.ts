@@ -26,9 +26,9 @@ export interface TimeoutOptions {
 /** Thrown by `result()` and `exception()` if the future was cancelled. */
 export class CancelledError extends Error {}
 /**
- * Thrown if the `timeout` passes before the futures are done. (The reason of an
- * `AbortSignal.timeout()` is a `DOMException` of the same name, which is not an instance of this
- * class.)
+ * Thrown by `result()`, `exception()`, `asCompleted()` and `map()` if the `timeout` passes first.
+ * `wait()` does not throw it. (The reason of an `AbortSignal.timeout()` is a `DOMException` of the
+ * same name, which is not an instance of this class.)
  */
 export class TimeoutError extends Error {}
 /**
@@ -37,8 +37,8 @@ export class TimeoutError extends Error {}
  */
 export class InvalidStateError extends Error {}
 /**
- * Thrown if the worker that ran a task died or was terminated. `cause` is the error that killed the
- * worker, if there was one. The pool itself keeps running after a worker has died.
+ * Thrown if a worker died or was terminated while it was running a task. `cause` is the error that
+ * killed the worker, if there was one. The pool itself keeps running after a worker has died.
  */
 export class WorkerCrashError extends Error {}
 /**
@@ -89,8 +89,9 @@ export class Future<T> {
     };
     forget = (future, fn) => future.#callbacks.delete(fn);
     hasRaised = (future) => future.#outcome?.kind === "raised";
-    // `console.log` shows the result of this function. The compiler option `isolatedDeclarations`
-    // rejects a method that is named by `Symbol.for(…)`, so the function is defined here.
+    // `console.log` calls this function to show a future. The compiler option
+    // `isolatedDeclarations` rejects a method that is named by `Symbol.for(…)`, so the function is
+    // defined here.
     Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
       value: Future.prototype.toString,
     });
@@ -154,9 +155,10 @@ export class Future<T> {
   }
 
   /**
-   * Resolves to the value that the task returned. Rejects with what the task threw (the same object
-   * at every call), with `CancelledError` if the future was cancelled, or with `TimeoutError` if
-   * `timeout` ms pass first. Rejects with a `RangeError` if `timeout` is `NaN`.
+   * Resolves to the value that the task returned. Rejects with what the task threw or with the
+   * error of the pool, such as a `WorkerCrashError` (the same object at every call). Rejects with
+   * `CancelledError` if the future was cancelled, or with `TimeoutError` if `timeout` ms pass
+   * first. Rejects with a `RangeError` if `timeout` is `NaN`.
    */
   result(options?: TimeoutOptions): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -178,11 +180,12 @@ export class Future<T> {
   }
 
   /**
-   * Resolves to what the task threw, or to `undefined` if the task returned. Rejects with
-   * `CancelledError`, `TimeoutError` or `RangeError` in the same cases as `result()`.
+   * Resolves to what the task threw or to the error of the pool, such as a `WorkerCrashError`.
+   * Resolves to `undefined` if the task returned. Rejects with `CancelledError`, `TimeoutError` or
+   * `RangeError` in the same cases as `result()`.
    */
   async exception(options?: TimeoutOptions): Promise<unknown> {
-    timeoutOf(options); // A failed future would otherwise hide the error that `NaN` causes.
+    timeoutOf(options); // Without this check, a failed future would accept a `timeout` of `NaN`.
     try {
       await this.result(options);
       return undefined;
@@ -269,8 +272,8 @@ export async function* asCompleted<F extends Future<unknown>>(
 ): AsyncIterableIterator<F> {
   const deadline = performance.now() + timeoutOf(options);
   const unfinished = new Set(futures);
-  // A suspended generator keeps its parameters, and with them all futures and their results. (If a
-  // parameter had a default value, this assignment would not help.)
+  // A suspended generator keeps its parameters in memory, and with them all futures and their
+  // results. This assignment releases them. (It would not if a parameter had a default value.)
   futures = [];
   const total = unfinished.size;
   const ready = new Queue<F>();
@@ -296,7 +299,7 @@ export async function* asCompleted<F extends Future<unknown>>(
       if (ready.size === 0) {
         throw new TimeoutError(`${unfinished.size} (of ${total}) futures unfinished`);
       }
-      // The future is not assigned to a variable, which a suspended generator would keep.
+      // Do not assign the future to a variable: a suspended generator would keep it in memory.
       yield ready.shift() as F;
     }
   } finally {
@@ -315,7 +318,8 @@ export interface WaitOptions extends TimeoutOptions {
 }
 
 /**
- * Waits until the condition of `returnWhen` is met, or until `timeout` ms have passed. Resolves to two sets: `done` has the futures that are finished or cancelled, and
+ * Waits until the condition of `returnWhen` is met, or until `timeout` ms have passed. Resolves to
+ * two sets: `done` has the futures that are finished or cancelled, and
  * `notDone` has the others. A timeout is not an error.
  *
  * @throws {RangeError} if `returnWhen` is not one of the three values, or if `timeout` is `NaN`
@@ -344,7 +348,7 @@ export async function wait<F extends Future<unknown>>(
   return { done, notDone: all.difference(done) };
 }
 
-/** The longest delay that `setTimeout` accepts, in ms. It treats a longer delay as 1 ms. */
+/** The longest delay in ms that `setTimeout` accepts. `setTimeout` treats a longer one as 1 ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /**

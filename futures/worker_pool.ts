@@ -1,6 +1,6 @@
 /**
- * A pool of Web Workers for Deno that runs functions exported by a module, modeled on the executors
- * of Python's `concurrent.futures`. All times are in milliseconds.
+ * A pool of Web Workers for Deno, modeled on the executors of Python's `concurrent.futures`. The
+ * pool runs functions that a module exports. All times are in milliseconds.
  *
  * A task can create a pool of its own. Such a pool takes about a second to start. Pools can be
  * nested 3 deep, including the pool of the main program.
@@ -22,9 +22,9 @@ const IDLE_MS = 1000;
 
 /**
  * A pool of Web Workers. The pool starts a worker if a task is submitted while no worker is idle,
- * up to `maxWorkers` workers. A worker runs one task at a time. Tasks start in the order of submission. A pool
- * that has been idle for one second stops its workers, so a program that never calls `shutdown()`
- * can still exit.
+ * up to `maxWorkers` workers. A worker runs one task at a time. Tasks start in the order of
+ * submission. A pool that has been idle for one second stops its workers, so a program that never
+ * calls `shutdown()` can still exit.
  *
  * Each worker loads the module again. Put code that only the main program should run under
  * `if (import.meta.main)`, or put the tasks in a module of their own.
@@ -99,13 +99,13 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    *
    * The future fails with:
    * - what the task throws (an error of a custom class arrives as an instance of the built-in class
-   *   that the custom class extends, with its `name` and those other fields that can be cloned);
+   *   that the custom class extends, but keeps its own `name` and the fields that can be cloned);
    * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
    *   name;
-   * - a `DataCloneError` if an argument, the result or a thrown value that is not an error cannot
+   * - a `DataCloneError` if an argument, the result, or a thrown value other than an error cannot
    *   be cloned. A `URL`, a `Response` or a similar object is rejected only if it is itself the
-   *   argument or the result. Nested inside another value, it arrives as `{}`, and so does an
-   *   `AbortSignal`;
+   *   argument, the result or the thrown value. Nested inside another value, it arrives as `{}`,
+   *   and so does an `AbortSignal`;
    * - a `WorkerCrashError` if the worker dies or is terminated;
    * - a `BrokenExecutorError` if the pool breaks, for example because the module fails to load.
    *
@@ -204,9 +204,10 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   }
 
   /**
-   * Shuts down without waiting for tasks. Cancels the tasks that have not started, and fails the running tasks
-   * with `WorkerCrashError`. Resolves immediately. A task that computes without awaiting cannot be
-   * stopped. The program then runs until the task returns, or until the program calls
+   * Shuts down without waiting for tasks. Cancels the tasks that have not started, and fails the
+   * running tasks with `WorkerCrashError`. Resolves immediately. A task that computes without
+   * awaiting cannot be stopped. The program then runs until the task returns, or until the program
+   * calls
    * `Deno.exit()`.
    */
   async terminateWorkers(): Promise<void> {
