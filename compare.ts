@@ -60,7 +60,7 @@ interface Result {
   seconds: number;
   outcomes: Outcome[];
   spans: Span[];
-  /** A line for the user if flags are missing among the outcomes. */
+  /** A line for the user if some flags have no outcome. */
   missing: string[];
 }
 
@@ -135,7 +135,7 @@ async function main(): Promise<never> {
   const results: Result[] = [];
   let line = TABLE_HEAD;
   for (const downloader of DOWNLOADERS) {
-    // A signal may arrive as soon as a line is printed, so the next downloader is named before.
+    // Set the name first, because a signal may arrive as soon as the line is printed.
     running = downloader.program;
     await print(line);
     const result = await runOne(downloader, setup);

@@ -14,7 +14,7 @@
  * @module
  */
 
-/** The chapter's numbers. Most have no small factor, so trial division takes longest on them. */
+/** The chapter's numbers. Most have no small factor, so trial division takes a long time. */
 export const NUMBERS: readonly bigint[] = [
   2n,
   142702110479723n,
@@ -84,7 +84,8 @@ export function isPrime(n: bigint | number): boolean {
  * `d` divides `n` exactly when `d` divides `x = (n - d) / 2 = half - (d - 1) / 2`. A double
  * represents `x` exactly, because `x` is below 2^53. The rounded quotient `x / d` is an integer
  * only if the exact quotient is an integer. Otherwise, the exact quotient differs from every
- * integer by at least `1 / d`. Rounding changes it by at most `x / d / 2^53`, which is less than
+ * integer by at least `1 / d`. Rounding changes the quotient by at most `x / d / 2^53`, which is
+ * less than
  * `1 / d`.
  */
 function divides(d: number, half: number): boolean {

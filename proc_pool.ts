@@ -106,7 +106,7 @@ interface Options {
   numbers: bigint[];
 }
 
-/** Parses the arguments. Exits and says what was expected and what was given if one is wrong. */
+/** Parses the arguments. If one is wrong, says what was expected and given, and exits. */
 async function optionsOrExit(): Promise<Options> {
   const { parseArguments } = await import("./common/arguments.ts");
   const { orExit, wholeNumber } = await import("./common/terminal.ts");

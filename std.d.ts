@@ -1,5 +1,5 @@
 /**
- * Types for the functions of the Deno standard library that are used here: npm's copy ships none.
+ * Types for the functions of Deno's standard library used here. The copy on npm has no types.
  */
 
 declare module "@std/assert" {

@@ -137,7 +137,7 @@ async function curlDownloaders(): Promise<Downloader[]> {
   }];
 }
 
-/** Returns the seconds that a program needs to start, because `--help` does nothing else. */
+/** Measures the seconds that a program needs to start. `--help` does little else. */
 async function measureStart(): Promise<number[]> {
   const help = {
     program: Deno.execPath(),

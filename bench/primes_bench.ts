@@ -21,7 +21,7 @@ const CPYTHON_ROUNDS = 3;
 const OURS = "`isPrime`, Deno";
 /** The largest acceptable time of two workers, relative to one worker. */
 const MOST_OF_ONE_WORKER = 0.65;
-/** `isPrime` divides by 8 of 30 candidates in a row. */
+/** Of every 30 candidates in a row, `isPrime` divides by 8. */
 const DIVISORS_SHARE = 8 / 30;
 
 const ARGS = NUMBERS.toReversed().map(String);
@@ -116,7 +116,7 @@ function workerCounts(cores: number): number[] {
   return [...counts, cores];
 }
 
-/** Whole processes, each with its number of workers. */
+/** Returns contestants that are whole processes, one for each number of workers and pool. */
 function workerContestants(counts: number[], hasPython: boolean): Contestant<number>[] {
   const contestants = counts.map((count) => {
     const args = ["run", "--allow-read", pathOf("../proc_pool.ts"), `${count}`];

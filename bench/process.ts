@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The time between two looks at the memory of a process. */
+/** The time between two measurements of the memory of a process. */
 const MEMORY_INTERVAL_MS = 20;
 
 /** A program and its arguments. */

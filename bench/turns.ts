@@ -15,7 +15,7 @@ export interface Contestant<T> {
 
 /**
  * Runs the contestants in turn, and returns the measurements of each contestant. Every second round
- * goes backwards, so that a contestant does not always run after the same other one.
+ * runs in reverse, so that a contestant does not always run after the same contestant.
  *
  * @example
  * ```ts

@@ -2,7 +2,7 @@
  * Gives each download an HTTP client of its own, which keeps one connection to the site.
  *
  * If a site has dropped a kept connection, Deno 2.7 and later repeat the request themselves. If the
- * client kept more connections, Deno could repeat the request on one that the site has dropped too.
+ * client kept more connections, Deno could choose another connection that the site has dropped.
  * A retry would then be the third request for the same flag.
  *
  * @module
@@ -10,7 +10,7 @@
 
 /** The HTTP clients of a thread. */
 export class Clients {
-  /** The clients that are not in use, the one that has rested longest first. */
+  /** The clients that are not in use. The client that has been idle longest comes first. */
   readonly #resting: Deno.HttpClient[] = [];
 
   /** Returns a client that is not in use, or a new client. */
@@ -19,10 +19,10 @@ export class Clients {
   }
 }
 
-/** A client that no other download uses until it is disposed. */
+/** A client that no other download uses until the client is disposed of. */
 class BorrowedClient implements Disposable {
   readonly client: Deno.HttpClient;
-  /** Whether the client has made no request before. */
+  /** Whether the client was created for this download. */
   readonly isNew: boolean;
   readonly #resting: Deno.HttpClient[];
   #isDiscarded = false;

@@ -24,7 +24,7 @@ export class FlagError extends Error {
 export class NoResponseError extends FlagError {}
 
 /**
- * A response may not belong to the request, because it is not valid HTTP or says that the
+ * A response might belong to no request, because the response is not valid HTTP or says that the
  * connection was idle for too long. If the connection had been used before, a retry on a new
  * connection may succeed.
  */
@@ -32,7 +32,7 @@ export class StrayResponseError extends FlagError {}
 
 /**
  * Returns the failure to report for a `FlagError`. Rethrows any other error, which is not specific
- * to a flag. It is a missing permission or a bug in the program, for example a misspelled name.
+ * to a flag, for example a missing permission or a bug such as a misspelled name.
  */
 export function failureOf(error: unknown): Failure {
   if (error instanceof FlagError) return { status: error.status, line: error.message };
@@ -58,7 +58,7 @@ export function requestError(error: unknown, url: URL): FlagError {
   return new NoResponseError("connection lost after 0 bytes");
 }
 
-/** Returns the reason why the body of a response, of `length` bytes if known, could not be read. */
+/** Returns the reason why a body could not be read. `length` is its length in bytes, if known. */
 export function bodyError(error: unknown, length: number | undefined): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = fetchMessage(error);
@@ -96,7 +96,7 @@ function connectLine(text: string, url: URL): string {
   return `no such host: ${url.hostname}${hint.replace(/^; (.*)/, " ($1)")}`;
 }
 
-/** What Linux, macOS and Windows say if a name does not exist. */
+/** Matches the messages of Linux, macOS and Windows for a host that does not exist. */
 const NO_SUCH_HOST =
   /^(Name or service not known|No address associated|nodename nor servname|No such host)/;
 

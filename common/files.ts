@@ -1,5 +1,5 @@
 /**
- * Writes files that are either complete or absent, also if the program is interrupted.
+ * Writes files that are either complete or absent, even if the program is interrupted.
  *
  * @module
  */
@@ -12,8 +12,8 @@ const UNFINISHED = `.unfinished-${Deno.pid}`;
 
 /**
  * Makes the directory for the unfinished files of this run. The main thread calls this function
- * once, after `onSignal`, because a signal would leave the directory before. No worker may make the
- * directory, because a worker could then make it again after the clean-up.
+ * once, after `onSignal`. Before `onSignal`, a signal would end the program without a clean-up. No
+ * worker may make the directory, because a worker could make it again after the clean-up.
  */
 export function makeUnfinished(): void {
   try {
@@ -53,7 +53,7 @@ function writeUnfinished(bytes: Uint8Array): string {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  // The caller is not part of a run. (After the clean-up, this path leads nowhere either.)
+  // The caller is not part of a run. (After the clean-up, writing to this path fails, too.)
   const pathOutsideRun = `${DEST_DIR}/${UNFINISHED}-${name}`;
   Deno.writeFileSync(pathOutsideRun, bytes);
   return pathOutsideRun;
@@ -63,7 +63,7 @@ function writeError(path: string, error: unknown, status: Failure["status"]): un
   // A TypeError is a bug in the program, for example a promise instead of bytes.
   if (error instanceof Deno.errors.NotCapable || error instanceof TypeError) return error;
   const why = reason(error);
-  // Files that other downloads have open are closed soon.
+  // Other downloads will soon close their files.
   const isTemporary = why.startsWith("Too many open files");
   return new FlagError(`cannot write ${path}: ${why}`, isTemporary ? "failed" : status);
 }
@@ -88,7 +88,7 @@ function rename(from: string, to: string): string {
     Deno.renameSync(from, to);
     return to;
   } catch {
-    // Windows does not rename a directory while a worker has a file in it open.
+    // Windows does not rename a directory while a worker has a file open in it.
     return from;
   }
 }

@@ -41,14 +41,14 @@ async function getOnce(url: URL, options: GetOptions): Promise<Response> {
   }
 }
 
-/** Returns the URL that a `Location` header stands for. No error message contains the header. */
+/** Returns the URL in a `Location` header. Error messages contain at most the host of the URL. */
 function redirectTarget(location: string, base: URL): URL {
   const target = URL.parse(location, base);
   if (target === null) throw new FlagError("redirected to an invalid URL");
   if (target.protocol !== "http:" && target.protocol !== "https:") {
     throw new FlagError("redirected to a URL that is neither http nor https");
   }
-  // `fetch` would ask the user in the terminal, or fail as if the site itself were not allowed.
+  // `fetch` would ask the user for permission, or fail as if the site itself were not allowed.
   if (!mayConnect(target)) {
     throw new FlagError(`redirected to ${target.host}, which --allow-net does not include`);
   }
@@ -61,6 +61,6 @@ function mayConnect({ protocol, hostname, port }: URL): boolean {
   try {
     return Deno.permissions.querySync({ name: "net", host }).state === "granted";
   } catch {
-    return false; // Deno's permissions accept fewer host names than URLs do, for example not `a..b`.
+    return false; // Deno's permissions reject some hosts that URLs accept, such as `a..b`.
   }
 }

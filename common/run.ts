@@ -51,7 +51,7 @@ export async function main(downloadMany: DownloadMany, defaults: Defaults = {}):
   // In a worker, Deno has no main module.
   const isInWorker = Deno.mainModule === undefined;
   if (isInWorker) throw new Error("call `main` only under `if (import.meta.main)`");
-  // The mistake that an error is about may be further up the stack than V8's default of 10 calls.
+  // The mistake may be more than 10 calls away from the error. By default, V8 prints only 10 calls.
   Error.stackTraceLimit = 30;
   const setup = await setUp(defaults);
   const { flags, options } = setup;
@@ -147,7 +147,7 @@ class Run {
 }
 
 /**
- * Prints an error and exits. A missing permission is one line. Any other error is a bug in the
+ * Prints an error and exits. A missing permission takes one line. Any other error is a bug in the
  * program, so the output includes the stack.
  */
 export function failWith(error: unknown): never {
@@ -191,7 +191,7 @@ async function readOptions({ help, syntax }: CommandLine): Promise<Options> {
 }
 
 // Deno asks for a missing permission when a program first needs it. During a download, Deno would
-// ask while the time limit of the download runs, so the functions below ask before the first one.
+// ask while the time limit of the download runs, so these functions ask before the first download.
 
 function makeDirectory(): void {
   orExit(
@@ -207,7 +207,7 @@ function askToReadModules(): void {
   Deno.permissions.requestSync({ name: "read", path: new URL("..", import.meta.url) });
 }
 
-/** Asks for the permission to connect to `host`, which may not be a valid name of a host. */
+/** Asks for the permission to connect to `host`, which might not be a valid host name. */
 function askToConnect(host: string): void {
   orExit(
     () => Deno.permissions.requestSync({ name: "net", host }),
@@ -286,7 +286,7 @@ export function spansOf(outcomes: Outcome[], begin: number): Span[] {
 }
 
 /**
- * Draws the charts if requested, removes unfinished files, and prints everything. Returns a line
+ * Draws the charts if requested, removes unfinished files, and prints the charts. Returns a line
  * for each error.
  */
 export async function showResults(

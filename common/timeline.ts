@@ -110,7 +110,7 @@ function drawBar(row: string[], span: Span, toColumn: (ms: number) => number): v
   row.splice(from, length, ...textBar(span, length, fill));
 }
 
-/** Returns a bar such as `[BR====]`. A bar without enough room for its label has none. */
+/** Returns a bar such as `[BR====]`. A bar that is too short for its label has no label. */
 function textBar({ label, ok }: Span, length: number, fill: string): string {
   if (length < 3) return fill.repeat(length);
   const brackets = 2;
@@ -181,9 +181,9 @@ const STYLE = `
   .failed rect { fill: #f85149; stroke: #f85149; stroke-dasharray: 3 2; }`;
 
 /**
- * Draws the charts below each other in one SVG document, all to the same scale. The bar of a failed
- * task is dashed and marked with a cross. The tooltip of a bar shows the label and the duration in
- * ms.
+ * Draws the charts one below another in one SVG document, all to the same scale. The bar of a
+ * failed task is dashed and marked with a cross. The tooltip of a bar shows the label and the
+ * duration in ms.
  *
  * @example
  * ```ts

@@ -108,7 +108,7 @@ function orCannotWrite(file: string, write: () => void): void {
 }
 
 /**
- * Returns the permission to add. Names the directory for the images if the program may write it.
+ * Returns the permission to add. Names the directory for the images if the program may write there.
  */
 function permissionAdvice(file: string): string {
   const { state } = Deno.permissions.querySync({ name: "write", path: DEST_DIR });
