@@ -13,7 +13,7 @@ import { makeUnfinished } from "./common/files.ts";
 import { CODES_HELP, DEFAULTS, NOTES_HELP, SERVER_HELP, SYNTAX } from "./common/options.ts";
 import { exitWith, failWith, type Setup, setUp, showResults, spansOf } from "./common/run.ts";
 import { Reports } from "./common/reports.ts";
-import { fail, onSignal, orExit, plural, print } from "./common/terminal.ts";
+import { fail, onSignal, orExit, plural, print, printError } from "./common/terminal.ts";
 import type { Chart, Span } from "./common/timeline.ts";
 import { downloadMany as sequential } from "./flags.ts";
 import { downloadMany as async } from "./flags_async.ts";
@@ -127,7 +127,7 @@ function chartOf({ program, connections, seconds, spans }: Result): Chart {
 async function main(): Promise<never> {
   const { verbose: _, ...syntax } = SYNTAX;
   const setup = await setUp(DEFAULTS.threadpool, { help: HELP, syntax });
-  console.error(`${setup.what}, three times`);
+  printError(`${setup.what}, three times`);
 
   let running = "";
   onSignal((code) => fail(`${running} was cut short: nothing to compare`, code));

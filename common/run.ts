@@ -23,6 +23,7 @@ import {
   orExit,
   plural,
   print,
+  printError,
   printLast,
   programName,
   reason,
@@ -58,7 +59,7 @@ export async function main(downloadMany: DownloadMany, defaults: Defaults = {}):
   const wanted = Math.min(wantedRequests(options, defaults), flags.length);
   const maxReq = Math.min(wanted, defaults.maxWorkers ?? Infinity);
   const connections = plural(maxReq, "connection");
-  console.error(`${setup.what}, ${connections}${maxReq < wanted ? " (the maximum)" : ""}`);
+  printError(`${setup.what}, ${connections}${maxReq < wanted ? " (the maximum)" : ""}`);
 
   const showBar = defaults.bar !== false && flags.length > POP20_CC.length && canShowBar();
   const run = new Run(setup, connections, showBar);
@@ -152,7 +153,7 @@ class Run {
  */
 export function failWith(error: unknown): never {
   if (error instanceof Deno.errors.NotCapable) fail(reason(error));
-  console.error(error);
+  printError(error);
   Deno.exit(1);
 }
 
@@ -309,7 +310,7 @@ export async function showResults(
 
 /** Prints the errors on stderr and exits. The default exit code is 1 if there are errors. */
 export function exitWith(lines: string[], code = lines.length > 0 ? 1 : 0): never {
-  for (const line of lines) console.error(line);
+  for (const line of lines) printError(line);
   Deno.exit(code);
 }
 

@@ -71,6 +71,8 @@ export function checkTimeline(option: TimelineOption): void {
       Deno.removeSync(option);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      // Writing to a pipe could block the program forever.
+      if (Deno.statSync(option).isFifo) throw new Error("expected a file, got a pipe");
       Deno.openSync(option, { write: true }).close();
     }
   });

@@ -147,7 +147,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * yielded.
    *
    * If an item fails, the results before the item are yielded, and then the error of the item is
-   * thrown. (To continue after an error, catch the error in `fn` and return it.) If an item or a
+   * thrown. (To continue after an error, catch the error in `fn` and return what you need of it.) If an item or a
    * result cannot be cloned, the whole chunk fails. An error, or leaving the loop early, cancels
    * the tasks that have not started.
    *
