@@ -37,6 +37,8 @@ export interface TestOptions {
   ignore?: boolean | string | undefined;
   /** Whether the test fails if it leaves a timer behind. */
   sanitizeOps?: boolean;
+  /** Whether the test takes seconds. The slow tests of a `ConcurrentTests` start first. */
+  slow?: boolean;
 }
 
 export function isGranted(needs: Permission[]): boolean {
@@ -89,6 +91,8 @@ export function test(
 interface Step {
   name: string;
   ignore: boolean;
+  /** Whether the step takes seconds. */
+  slow: boolean;
   fn: () => Promise<void>;
 }
 
@@ -123,22 +127,32 @@ export function testSideBySide(
   cases: Record<string, () => Promise<void>>,
   options: TestOptions = {},
 ): void {
-  const steps = Object.entries(cases).map(([name, fn]) => ({ name, fn, ignore: false }));
+  const steps = Object.entries(cases).map(([name, fn]) => ({
+    name,
+    fn,
+    ignore: false,
+    slow: false,
+  }));
   testSteps(name, steps, options);
 }
 
 /**
- * Tests that mostly wait, for example for a program. They run ten at a time, and each gets an empty
- * directory. Add the slowest first.
+ * Tests that mostly wait, for example for a program. They run ten at a time, the slow ones first, and
+ * each gets an empty directory.
  */
 export class ConcurrentTests {
   readonly #steps: Step[] = [];
 
-  add(name: string, fn: (dir: TempDir) => Promise<void>, options: TestOptions = {}): void {
+  add(
+    name: string,
+    fn: (dir: TempDir) => void | Promise<void>,
+    options: TestOptions = {},
+  ): void {
     const reason = reasonToIgnore(options);
     this.#steps.push({
       name: nameOf(name, reason),
       ignore: reason !== undefined,
+      slow: options.slow ?? false,
       async fn() {
         await using dir = new TempDir();
         await fn(dir);
@@ -158,9 +172,22 @@ export class ConcurrentTests {
     }
   }
 
-  /** Defines one test, which has a step for each test that was added. */
-  define(name: string): void {
-    testSteps(name, this.#steps, { needs: PROGRAM });
+  /** Adds the tests about a subject. Their names begin with the subject. */
+  addAll(subject: string, tests: ConcurrentTests): void {
+    for (const step of tests.#steps) {
+      this.#steps.push({ ...step, name: `${subject}: ${step.name}` });
+    }
+  }
+
+  /**
+   * Defines one test, which has a step for each added test whose name contains `part`. Throws if no
+   * name contains it.
+   */
+  define(name: string, part = ""): void {
+    const steps = this.#steps.filter((step) => step.name.includes(part));
+    if (steps.length === 0) throw new Error(`expected a part of the name of a test, got ${part}`);
+    const slowFirst = steps.toSorted((a, b) => Number(b.slow) - Number(a.slow));
+    testSteps(name, slowFirst, { needs: PROGRAM });
   }
 }
 

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { deno, type Ended, output, PROGRAM, ROOT, TempDir, test } from "../testing.ts";
+import { ConcurrentTests, deno, type Ended, output, ROOT, type TempDir } from "../testing.ts";
+
+export const tests = new ConcurrentTests();
 
 const RUN = import.meta.resolve("../../common/run.ts");
 const FLAGS = import.meta.resolve("../../flags.ts");
@@ -13,13 +15,12 @@ import { WorkerPoolExecutor } from "${FUTURES}";
 `;
 
 /** Runs a program that a student wrote, for the flags BR and US. Its path ends in `student.ts`. */
-async function runStudent(source: string, permissions: string[] = ["-A"]): Promise<Ended> {
-  await using dir = new TempDir();
+function runStudent(dir: TempDir, source: string, permissions = ["-A"]): Promise<Ended> {
   const program = join(dir.path, "student.ts");
   Deno.writeTextFileSync(program, HEAD + source);
   const config = `--config=${join(ROOT, "deno.json")}`;
   const args = ["run", "--no-prompt", ...permissions, config, program, "BR", "US"];
-  return await output(deno(args, { cwd: dir.path }));
+  return output(deno(args, { cwd: dir.path }));
 }
 
 for (
@@ -76,27 +77,30 @@ for (
     ],
   ] as const
 ) {
-  test(`${mistake} is printed with its file and line`, async () => {
-    const { code, stderr } = await runStudent(source);
+  tests.add(`${mistake} is printed with its file and line`, async (dir) => {
+    const { code, stderr } = await runStudent(dir, source);
     assertEquals(code, 1);
     assertStringIncludes(stderr, `\n${message}\n`);
     assertMatch(stderr, /\n {4}at .*student\.ts:5:\d+/);
-  }, { needs: PROGRAM });
+  });
 }
 
-test("a mistake in the task of a worker is printed with its file and line", async () => {
-  const { code, stderr } = await runStudent(`export function task(flag) {
+tests.add("a mistake in the task of a worker is printed with its file and line", async (dir) => {
+  const { code, stderr } = await runStudent(
+    dir,
+    `export function task(flag) {
       return download(flag);
     }
     async function downloadMany(flags, maxReq, report) {
       await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
       for await (const outcome of executor.map(task, flags)) report(outcome);
     }
-    if (import.meta.main) await main(downloadMany, { maxReq: 2 });`);
+    if (import.meta.main) await main(downloadMany, { maxReq: 2 });`,
+  );
   assertEquals(code, 1);
   assertStringIncludes(stderr, "\nReferenceError: download is not defined\n");
   assertMatch(stderr, /\n {4}at task .*student\.ts:5:\d+/);
-}, { needs: PROGRAM });
+});
 
 for (
   const [mistake, source] of [
@@ -114,18 +118,19 @@ for (
     ],
   ] as const
 ) {
-  test(`${mistake} is named, and the exit code is 1`, async () => {
-    const { code, stdout, stderr } = await runStudent(source);
+  tests.add(`${mistake} is named, and the exit code is 1`, async (dir) => {
+    const { code, stdout, stderr } = await runStudent(dir, source);
     assertEquals(code, 1);
     assertMatch(stdout, /^0 downloads in /);
     const advice = "downloadMany reported 0 of 2 flags: is an `await` or a `report` missing, " +
       "or an error ignored?";
     assertEquals(stderr.split("\n").slice(1), [advice, ""]);
-  }, { needs: PROGRAM });
+  });
 }
 
-test("the codes that arrived before a mistake are printed before the stack", async () => {
+tests.add("the codes that arrived before a mistake are printed before the stack", async (dir) => {
   const { code, stdout, stderr } = await runStudent(
+    dir,
     `await main(async ([first], maxReq, report) => {
        report(await downloadOne(first));
        report(await downloadOne(second));
@@ -133,34 +138,40 @@ test("the codes that arrived before a mistake are printed before the stack", asy
   );
   assertEquals([code, stdout], [1, "BR \n"]);
   assertMatch(stderr, /\nReferenceError: second is not defined\n {4}at .*student\.ts:6:\d+/);
-}, { needs: PROGRAM });
+});
 
-test("a missing permission is not a mistake in the program, so it is one line", async () => {
-  const { code, stderr } = await runStudent(
-    `await main(async (flags, maxReq, report) => {
+tests.add(
+  "a missing permission is not a mistake in the program, so it is one line",
+  async (dir) => {
+    const { code, stderr } = await runStudent(
+      dir,
+      `await main(async (flags, maxReq, report) => {
        Deno.env.get("HOME");
      });`,
-    ["--allow-net", "--allow-read", "--allow-write"],
-  );
-  assertEquals(code, 1);
-  const [last, ...rest] = stderr.trimEnd().split("\n").reverse();
-  assertMatch(`${last}`, /^Requires env access to "HOME", run again with the --allow-env flag$/);
-  assert(rest.length <= 1, stderr);
-}, { needs: PROGRAM });
+      ["--allow-net", "--allow-read", "--allow-write"],
+    );
+    assertEquals(code, 1);
+    const [last, ...rest] = stderr.trimEnd().split("\n").reverse();
+    assertMatch(`${last}`, /^Requires env access to "HOME", run again with the --allow-env flag$/);
+    assert(rest.length <= 1, stderr);
+  },
+);
 
-test(
+tests.add(
   "a program without a guard that a worker loads is told to call main under the guard",
-  async () => {
-    const { code, stderr } = await runStudent(`export function task(flag) {
+  async (dir) => {
+    const { code, stderr } = await runStudent(
+      dir,
+      `export function task(flag) {
       return downloadOne(flag);
     }
     async function downloadMany(flags, maxReq, report) {
       await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
       for await (const outcome of executor.map(task, flags)) report(outcome);
     }
-    await main(downloadMany);`);
+    await main(downloadMany);`,
+    );
     assertEquals(code, 1);
     assertStringIncludes(stderr, "call `main` only under `if (import.meta.main)`");
   },
-  { needs: PROGRAM },
 );

@@ -10,7 +10,7 @@ import {
   unlessInstalled,
 } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 /** Returns the processor time that a process has used so far, in seconds. */
 function processorTime(pid: number): number {
@@ -97,5 +97,3 @@ tests.add("flags_threadpool.ts goes on when somebody reads a pipe that was full"
   const { code } = await program.status;
   assertEquals([code, await stderr], [0, `2 flags from ${site.url}, 2 connections\n`]);
 }, LINUX_WITH_PERL);
-
-tests.define("full pipes");

@@ -1,11 +1,11 @@
 import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { flagSite, SIGNALS } from "./flag_programs.ts";
-import { ConcurrentTests, run, start } from "./testing.ts";
+import { flagSite, SIGNALS } from "../flag_programs.ts";
+import { ConcurrentTests, run, start } from "../testing.ts";
 
 const HEADER = "program              connections  seconds      speed-up  ideal s";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 /** Returns the cells of the table, row by row. */
 function table(stdout: string): string[][] {
@@ -104,5 +104,3 @@ tests.add("after Ctrl-C, the message names the interrupted downloader", async (d
   assertStringIncludes(stderr, "\nflags_threadpool.ts was cut short: nothing to compare\n");
   assertEquals([...dir.downloaded().keys()], ["BR.gif"]);
 }, { only: "unix" });
-
-tests.define("compare.ts");

@@ -13,7 +13,7 @@ import {
   unlessInstalled,
 } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 for (const permission of ["--allow-net", "--allow-read", "--allow-write"]) {
   tests.addForEach(
@@ -71,5 +71,3 @@ for (const program of ["flags.ts", "flags_threadpool.ts"]) {
     assertMatch(after, /1 download in \d+\.\d\ds/);
   }, { only: "linux", ignore: unlessInstalled("script") });
 }
-
-tests.define("permissions");

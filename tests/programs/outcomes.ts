@@ -12,7 +12,7 @@ import { countWhole, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
 import { droppingSite, GIF, hostileSite, ROWS } from "../hostile_site.ts";
 import { ConcurrentTests, packageFlag, run, start } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 tests.addForEach(
   PROGRAMS,
@@ -38,6 +38,7 @@ tests.addForEach(
     for (const cc of ["SH", "PX"]) expected.set(`${cc}.gif`, older);
     assertEquals(dir.downloaded(), new Map([...expected].sort()));
   },
+  { slow: true },
 );
 
 for (
@@ -60,7 +61,7 @@ for (
       assertGreater(peak, 20);
       assertLess(peak, megabytes);
     },
-    { only: "linux" },
+    { only: "linux", slow: true },
   );
 }
 
@@ -245,5 +246,3 @@ tests.addForEach(
     assertEquals([code, failures(stderr), dir.downloaded().size], [0, [], 60]);
   },
 );
-
-tests.define("outcomes of the flags programs");

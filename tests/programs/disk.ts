@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { countWhole, DOWNLOADERS, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
 import { command, ConcurrentTests, isGranted, output, PROGRAM, run, TempDir } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 tests.addForEach(
   DOWNLOADERS,
@@ -114,5 +114,3 @@ tests.add("reports too many open files", async (dir) => {
   for (const line of lines) assertMatch(line, /^[A-Z]{2}: .*too many open files/i);
   assertEquals(countWhole(dir) + lines.length, 243);
 }, { only: "linux" });
-
-tests.define("disks and files");

@@ -12,7 +12,7 @@ import {
 } from "../flag_programs.ts";
 import { ConcurrentTests, copyPrograms, delay, existsSync, Running, start } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 for (const [signal, exit] of SIGNALS) {
   tests.addForEach(
@@ -134,5 +134,3 @@ for (const task of ["flags", "threadpool", "async", "futures"]) {
     assertInterrupted(stdout, dir, 3);
   }, { only: "unix" });
 }
-
-tests.define("signals");

@@ -10,7 +10,7 @@ import {
   unlessInstalled,
 } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 tests.addForEach(PROGRAMS, "ends quietly if the reader closes the pipe", async (program, dir) => {
   await using site = flagSite({ delay: [0.05, 0.1] });
@@ -84,5 +84,3 @@ for (
     { only: "linux", ignore: unlessInstalled("script") },
   );
 }
-
-tests.define("output: pipes, full disks, terminals");

@@ -3,7 +3,7 @@ import { countWhole, DOWNLOADERS, failures, PROGRAMS } from "../flag_programs.ts
 import { GIF } from "../hostile_site.ts";
 import { command, ConcurrentTests, deno, output, programArgs } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 /** Returns variables that name a proxy on a port that nothing listens on. */
 function deadProxy(): Record<string, string> {
@@ -61,5 +61,3 @@ tests.add("REMOTE is the site of the book, and is requested through the proxy", 
   assertEquals([code, first], [1, `1 flag from REMOTE (${url}), 1 connection`]);
   assertMatch(line, /^BR: could not connect to https:\/\/www\.fluentpython\.com \(.+\)$/);
 });
-
-tests.define("proxies");

@@ -14,7 +14,7 @@ import {
   Page,
   runIn,
   writePrograms,
-} from "./readme.ts";
+} from "../readme.ts";
 import {
   ConcurrentTests,
   copyPrograms,
@@ -24,8 +24,7 @@ import {
   packageFlag,
   Running,
   type TempDir,
-  test,
-} from "./testing.ts";
+} from "../testing.ts";
 
 /** The commands that no test here can run, and why. */
 const NOT_RUN = [
@@ -33,6 +32,10 @@ const NOT_RUN = [
   /^deno (test -A|task check)$/, // they would run this test again
   /^deno compile /, // see docs_test.ts
 ];
+
+/** The commands that take seconds. */
+const SLOW =
+  /^deno (run -A (flags|compare)\.ts$|task (flags|serve)|run -A \S+ --max-req 1$)|--(check|timeline \w+\.svg)/;
 
 type Special = (dir: TempDir, command: Command) => Promise<void>;
 
@@ -173,7 +176,7 @@ function commandsOf(page: Page): Command[] {
   return [...commands.values()];
 }
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 const lines = new Set<string>();
 
 /** Adds the commands of a page. `check` compares the output with the output that the page shows. */
@@ -195,14 +198,13 @@ function addCommands(
       const ended = await runIn(dir, command);
       // A command that fails to show how may fail in several ways.
       if (exitCode === 0 && shown.length > 0) check(command, ended);
-    }, input.length > 0 ? { only: "unix" } : {});
+    }, { slow: SLOW.test(line), ...(input.length > 0 ? { only: "unix" } : {}) });
   }
 }
 
 addCommands("README.md", copyPrograms, assertShownAlike);
 addCommands("docs/pool.md", copyPool, assertShown);
-tests.define("the commands of README.md and docs/pool.md");
 
-test("the pages have the commands that are tested in a special way", () => {
+tests.add("the pages have the commands that are tested in a special way", () => {
   for (const line of Object.keys(SPECIAL)) assert(lines.has(line), `expected ${line}`);
-}, { needs: ["read"] });
+});

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { DOWNLOADERS, failures, flagSite, PROGRAMS } from "../flag_programs.ts";
 import { ConcurrentTests, run, start } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 tests.addForEach(
   PROGRAMS,
@@ -71,5 +71,3 @@ tests.add("reports the failed flags also if the timeline cannot be written", asy
   ]);
   assertMatch(stdout, /\n1 download in \d+\.\d\ds, 1 not found\n$/);
 }, { only: "unix" });
-
-tests.define("timelines of the flags programs");

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { DOWNLOADERS, flagSite, PROGRAMS } from "../flag_programs.ts";
 import { ConcurrentTests, run, start } from "../testing.ts";
 
-const tests = new ConcurrentTests();
+export const tests = new ConcurrentTests();
 
 tests.add("-m 1000 starts 128 workers and says so", async (dir) => {
   await using site = flagSite();
@@ -132,5 +132,3 @@ tests.add("does not print a password in the URL of a site", async (dir) => {
   assertEquals([code, stderr], [1, `2 flags from ${site.url}, 1 connection\nZZ: not found\n`]);
   assert(!stdout.includes("secret"), stdout);
 });
-
-tests.define("options of the programs");
