@@ -1,4 +1,4 @@
-/** Tests with sites and machines that fail in one way each. The rows of `hostile_site.ts` fail in others. */
+/** Tests with sites and machines that each fail in one way not covered by `hostile_site.ts`. */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { join } from "@std/path";
 import { makeCertificate, NEEDS_OPENSSL } from "./certificates.ts";
@@ -26,8 +26,8 @@ async function lineOf(site: string): Promise<string> {
 // Sites that drop connections.
 
 /**
- * Downloads 60 flags, and asserts that each arrives. After many requests at a time come few, so that
- * Deno has more kept connections than it needs. Its own retry then fails too.
+ * Downloads 60 flags, and asserts that each arrives. Many concurrent requests are followed by few,
+ * so that Deno keeps more connections than it needs. Deno's own retry then fails, too.
  */
 async function downloadAll(site: DroppingSite): Promise<void> {
   let count = 0;

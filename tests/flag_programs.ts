@@ -53,5 +53,5 @@ export function assertInterrupted(stdout: string, dir: TempDir, connections: num
   assert(uncounted >= 0 && uncounted < connections, `${stdout}\n${uncounted} files more`);
 }
 
-/** The signals that end a program, with its exit code. */
+/** The signals that end a program, each with the program's exit code. */
 export const SIGNALS = [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const;

@@ -77,7 +77,7 @@ test("delays every response", async () => {
   assertGreater(performance.now() - start, 99);
 }, { needs: SITE });
 
-test("delays its responses also in a version of Deno whose timers are numbers", async () => {
+test("delays its responses even in a version of Deno whose timers are numbers", async () => {
   const { setTimeout } = globalThis;
   const asNumber = (...args: Parameters<typeof setTimeout>) => Number(setTimeout(...args));
   Object.assign(globalThis, { setTimeout: asNumber });

@@ -9,7 +9,7 @@ import { GIF, hostileSite, ROWS } from "./hostile_site.ts";
 import { packageFlag, PROGRAM, TempDir, test, testSideBySide } from "./testing.ts";
 
 /**
- * Each behavior of the hostile site on its own. The ones that hang are in the tests of the programs.
+ * Tests each behavior of the hostile site, except those that hang. The programs' tests cover those.
  */
 testSideBySide(
   "every behavior of a site gives a flag or a one-line error",

@@ -5,7 +5,9 @@
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
-/** A complete GIF: a header, two colors, a control extension, an image of one pixel, the trailer. */
+/**
+ * A complete GIF: a header, two colors, a control extension, an image of one pixel, the trailer.
+ */
 export const GIF = new Uint8Array([
   ...new TextEncoder().encode("GIF89a"),
   ...[1, 0, 1, 0, 0x80, 0, 0],
@@ -17,7 +19,9 @@ export const GIF = new Uint8Array([
 
 type Piece = string | Uint8Array<ArrayBuffer>;
 
-/** A request: the number at the end of its path, and the URL of the site under another host name. */
+/**
+ * A request: the number at the end of its path, and the URL of the site under another host name.
+ */
 interface Asked {
   step: number;
   elsewhere: string;
@@ -175,7 +179,7 @@ export const ROWS: Record<string, Row> = {
     line: "not a complete GIF (6 bytes)",
   },
   PX: {
-    about: "a truncated GIF with the length of its part is not complete",
+    about: "a truncated GIF whose content-length matches is not complete",
     send: () => [ok("content-length: 20"), PART],
     line: "not a complete GIF (20 bytes)",
   },
@@ -340,8 +344,8 @@ export function droppingSite(time: DropTime): DroppingSite {
 }
 
 /**
- * The same site over TLS. It drops connections without the `close_notify` of TLS, which needs
- * access to the TCP connection below. Therefore, a TCP listener forwards to the TLS listener.
+ * The same site over TLS. To drop a connection without TLS's `close_notify`, the site needs access
+ * to the TCP connection below. Therefore, a TCP listener forwards to the TLS listener.
  */
 export function droppingTlsSite(
   time: DropTime,

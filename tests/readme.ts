@@ -49,7 +49,9 @@ export class Page {
     return this.#blocks.filter((block) => block.language === language).map(({ text }) => text);
   }
 
-  /** Returns the programs whose first line is a comment with the name of their file, by that name. */
+  /**
+   * Returns the programs whose first line is a comment with the name of their file, by that name.
+   */
   programs(): Map<string, string> {
     const programs = new Map<string, string>();
     for (const { language, text } of this.#blocks) {
@@ -135,9 +137,9 @@ async function runWithInput(command: Command, dir: TempDir): Promise<Ended> {
 }
 
 /**
- * Asserts that a program printed what the page shows, apart from times. If the page shows `…` first,
- * asserts only that the output ends with the lines after it. If the command has input, asserts only
- * that the output has the lines.
+ * Asserts that a program printed what the page shows, apart from times. If the page shows `…`
+ * first, asserts only that the output ends with the lines after it. If the command has input,
+ * asserts only that the output has the lines.
  */
 export function assertShown(command: Command, { stdout }: Ended): void {
   const { line, input, inAnyOrder, shown } = command;

@@ -17,7 +17,7 @@ const IS_WINDOWS = Deno.build.os === "windows";
 
 /** The variables that name proxies. Tests, and the programs that they run, use no proxy. */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) =>
-  // On Windows, the names of variables have no case.
+  // On Windows, the names of variables are not case-sensitive.
   IS_WINDOWS ? [name] : [name, name.toLowerCase()]
 );
 if (Deno.permissions.querySync({ name: "env", variable: "NO_PROXY" }).state === "granted") {
@@ -28,7 +28,7 @@ export interface TestOptions {
   /** The permissions without which the test is ignored. */
   needs?: Permission[];
   /**
-   * The systems without which the test is ignored. `"unix"` has what Windows lacks: `sh`, signals
+   * The systems on which the test runs. `"unix"` has what Windows lacks: `sh`, signals
    * that one process sends to another, symbolic links without a special right, and the same words
    * for the errors of files. Default: all systems.
    */
@@ -137,8 +137,8 @@ export function testSideBySide(
 }
 
 /**
- * Tests that mostly wait, for example for a program. They run ten at a time, the slow ones first, and
- * each gets an empty directory.
+ * Tests that mostly wait, for example for a program. They run ten at a time, the slow ones first,
+ * and each gets an empty directory.
  */
 export class ConcurrentTests {
   readonly #steps: Step[] = [];
@@ -360,7 +360,7 @@ export class Printed {
     this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Reads until the text matches. Throws if the program ends its output before. */
+  /** Reads until the text matches. Throws if the output ends before a match. */
   async until(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.text)) {
       const { done, value = "" } = await this.#reader.read();

@@ -48,7 +48,7 @@ test("the pool does not look for values that arrive as {} deep inside another va
   assertEquals<unknown>(await executor.submit(tasks.echo, inside).result(), [{}, {}]);
 }, POOL);
 
-test("a future ends although a getter of its argument cancels it, throws or submits", async () => {
+test("a future ends even if a getter of its argument cancels it, throws or submits", async () => {
   await using executor = newPool(1);
   const all: Future<unknown>[] = [];
   const submit = (get: () => unknown) => {

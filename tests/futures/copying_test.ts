@@ -77,7 +77,9 @@ const MISTAKES: Record<keyof typeof ALL_OPTIONS, string> = {
   erasableSyntaxOnly: "export enum E { A }",
 };
 
-/** Type-checks a copy of `futures/` in a project with all options and optionally other libraries. */
+/**
+ * Type-checks a copy of `futures/` in a project with all options and optionally other libraries.
+ */
 async function check(lib?: string[]): Promise<void> {
   await using dir = new TempDir();
   const write = (name: string, text: string) => Deno.writeTextFileSync(join(dir.path, name), text);

@@ -20,9 +20,9 @@ async function assertAdvice(future: Future<unknown>, name: string, module = TASK
   const error = await future.exception();
   assertInstanceOf(error, TypeError);
   for (const part of [name, module]) assertStringIncludes(error.message, part);
-  // An advice that names a function must be code that can be written.
+  // If the advice names a function, the advice must be code that the user can write.
   const advice = error.message.match(/`export [^`]*`|export (?:it|the function|default)/)?.[0];
-  assert(advice, `no advice what to write in: ${error.message}`);
+  assert(advice, `no advice on what to write in: ${error.message}`);
   const [, advised] = advice.match(/^`export (?:default )?function ([^`(]+)[`(]/) ?? [];
   if (advised !== undefined) assertMatch(advised, IDENTIFIER);
   return error.message;

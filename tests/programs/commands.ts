@@ -1,5 +1,6 @@
 /**
- * Runs the commands of README.md and docs/pool.md, and compares their output with what the pages show.
+ * Runs the commands of README.md and docs/pool.md, and compares their output with what the pages
+ * show.
  *
  * @module
  */
@@ -196,7 +197,7 @@ function addCommands(
       const special = SPECIAL[line];
       if (special) return await special(dir, command);
       const ended = await runIn(dir, command);
-      // A command that fails to show how may fail in several ways.
+      // If a page shows how a command fails, the command may fail in several ways.
       if (exitCode === 0 && shown.length > 0) check(command, ended);
     }, { slow: SLOW.test(line), ...(input.length > 0 ? { only: "unix" } : {}) });
   }

@@ -60,7 +60,9 @@ for (
 
 // Interruptions.
 
-/** A site that answers only when `count` requests are waiting, and then answers all of them at once. */
+/**
+ * A site that answers only when `count` requests are waiting, and then answers all of them at once.
+ */
 function simultaneousSite(count: number) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const waiting = new Set<Deno.Conn>();

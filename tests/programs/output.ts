@@ -52,6 +52,20 @@ for (const [program, { args, isDownload }] of Object.entries(PRINTING_PROGRAMS))
   );
 }
 
+tests.addForEach(
+  ["flags.ts", "flags_async.ts", "flags_threadpool.ts"],
+  "downloads even if stderr is full",
+  async (program, dir) => {
+    await using site = flagSite();
+    const full = { cwd: dir.path, shell: '"$@" 2> /dev/full' };
+    const { code, stdout } = await output(command(program, ["BR", "-s", site.url], full));
+    assertEquals(code, 0);
+    assertMatch(stdout, /^BR \n1 download in \d+\.\d\ds\n$/);
+    assertEquals([...dir.downloaded().keys()], ["BR.gif"]);
+  },
+  { only: "linux" },
+);
+
 for (
   const [program, columns, TERM, hasBar] of [
     ["flags_async.ts", 0, "xterm", false],

@@ -38,7 +38,9 @@ tests.addForEach(DOWNLOADERS, "works without --allow-env", async (program, dir) 
   assertEquals([code, failures(stderr), countWhole(dir)], [0, [], 1]);
 });
 
-/** Answers each question that Deno asks in a terminal with yes. Returns everything that is shown. */
+/**
+ * Answers each question that Deno asks in a terminal with yes. Returns everything that is shown.
+ */
 async function grantAll(args: string[], dir: TempDir): Promise<string> {
   const options = { cwd: dir.path, env: { NO_COLOR: "1" }, stdin: "piped" } as const;
   const child = inTerminal(args, options).spawn();

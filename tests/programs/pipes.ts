@@ -38,7 +38,7 @@ const PIPES = {
 };
 const LINUX_WITH_PERL = { only: "linux", ignore: unlessInstalled("perl") } as const;
 
-/** Starts a program with a full pipe as its stdout. The test must not read the pipe before. */
+/** Starts a program with a full pipe as its stdout. The pipe stays full until the test reads it. */
 function startWithFullPipe(
   program: string,
   args: string[],

@@ -1,4 +1,4 @@
-import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import {
   ARRIVED,
@@ -10,7 +10,17 @@ import {
   PROGRAMS,
   SIGNALS,
 } from "../flag_programs.ts";
-import { ConcurrentTests, copyPrograms, delay, existsSync, Running, start } from "../testing.ts";
+import {
+  ConcurrentTests,
+  copyPrograms,
+  delay,
+  existsSync,
+  inTerminal,
+  programArgs,
+  Running,
+  start,
+  unlessInstalled,
+} from "../testing.ts";
 
 export const tests = new ConcurrentTests();
 
@@ -109,6 +119,25 @@ tests.addForEach(
     assertEquals([code, dir.downloaded()], [130, new Map()]);
   },
   { only: "unix" },
+);
+
+tests.addForEach(
+  DOWNLOADERS,
+  "leaves no unfinished files if the terminal is closed",
+  async (program, dir) => {
+    await using site = flagSite({ delay: [0.1, 0.1] });
+    const args = programArgs(program, ["-e", "-m", "3", "-s", site.url]);
+    const terminal = inTerminal(args, { cwd: dir.path }).spawn();
+    const images = join(dir.path, "downloaded");
+    const hasImages = () => [...Deno.readDirSync(images)].some(({ isFile }) => isFile);
+    const hasUnfinished = () => [...Deno.readDirSync(images)].some(({ isFile }) => !isFile);
+    while (!existsSync(images) || !hasImages()) await delay(10);
+    assert(hasUnfinished());
+    terminal.kill("SIGKILL");
+    await terminal.stdout.cancel();
+    while (hasUnfinished()) await delay(10);
+  },
+  { only: "linux", ignore: unlessInstalled("script") },
 );
 
 for (const task of ["flags", "threadpool", "async", "futures"]) {
