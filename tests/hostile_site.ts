@@ -367,7 +367,7 @@ export function droppingTlsSite(
   acceptAll(inner, async (connection) => {
     await serveAndDrop(connection, time, requests, async () => {
       // Wait until the response has been forwarded.
-      await sleep(5);
+      await sleep(50);
       clients.get(connection.remoteAddr.port)?.close();
     });
   });
