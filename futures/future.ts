@@ -23,7 +23,7 @@ export interface TimeoutOptions {
   timeout?: number | undefined;
 }
 
-/** Thrown by `result()` and `exception()` if the future was cancelled. */
+/** Thrown by `result()`, `exception()` and `map()` if the task was cancelled. */
 export class CancelledError extends Error {}
 /**
  * Thrown by `result()`, `exception()`, `asCompleted()` and `map()` if the `timeout` passes first.

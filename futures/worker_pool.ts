@@ -147,9 +147,9 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * yielded.
    *
    * If an item fails, the results before the item are yielded, and then the error of the item is
-   * thrown. (To continue after an error, catch the error in `fn` and return what you need of it.) If an item or a
-   * result cannot be cloned, the whole chunk fails. An error, or leaving the loop early, cancels
-   * the tasks that have not started.
+   * thrown. (To continue after an error, catch the error in `fn` and return what you need from it.)
+   * If an item or a result cannot be cloned, the whole chunk fails. An error, or leaving the loop
+   * early, cancels the tasks that have not started.
    *
    * `map` also throws what `submit` throws. `next()` also throws what a future of `submit` fails
    * with, and a `CancelledError` if the next task was cancelled by `shutdown()` or
