@@ -199,7 +199,9 @@ function printGoal(measured: Map<string, number[]>): void {
   const two = measured.get(ourPool(2));
   if (one === undefined || two === undefined) return;
   const times = ratio(two, one);
-  console.log(`\nGoal: 2 workers take at most ${MOST_OF_ONE_WORKER} times as long as 1: ${times}`);
+  console.log(
+    `\nGoal: 2 workers take at most ${MOST_OF_ONE_WORKER} times as long as 1; measured: ${times}`,
+  );
 }
 
 function milliseconds(seconds: number[], digits = 0): string {

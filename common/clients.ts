@@ -8,30 +8,20 @@
  * @module
  */
 
-/** The HTTP clients of a thread. */
-export class Clients {
-  /** The clients that are not in use. The client that has been idle longest comes first. */
-  readonly #resting: Deno.HttpClient[] = [];
-
-  /** Returns a client that is not in use, or a new client. */
-  borrow(): BorrowedClient {
-    return new BorrowedClient(this.#resting);
-  }
-}
-
 /** A client that no other download uses until the client is disposed of. */
-class BorrowedClient implements Disposable {
+export class BorrowedClient implements Disposable {
+  /** The clients that are not in use. The client that has been idle longest comes first. */
+  static readonly #resting: Deno.HttpClient[] = [];
+
   readonly client: Deno.HttpClient;
   /** Whether the client was created for this download. */
   readonly isNew: boolean;
-  readonly #resting: Deno.HttpClient[];
   #isDiscarded = false;
 
-  constructor(resting: Deno.HttpClient[]) {
-    const rested = resting.shift();
+  constructor() {
+    const rested = BorrowedClient.#resting.shift();
     this.client = rested ?? Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
     this.isNew = rested === undefined;
-    this.#resting = resting;
   }
 
   /** Closes the client and its connection. Call this method if the connection failed. */
@@ -41,6 +31,6 @@ class BorrowedClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#isDiscarded) this.#resting.push(this.client);
+    if (!this.#isDiscarded) BorrowedClient.#resting.push(this.client);
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Clients } from "./clients.ts";
+import { BorrowedClient } from "./clients.ts";
 import { bodyError, FlagError, NoResponseError, StrayResponseError } from "./errors.ts";
 import { get } from "./get.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
@@ -15,11 +15,9 @@ const MAX_SIZE = 5_000_000;
 /** The status with which a site closes a connection that was idle for too long. */
 const REQUEST_TIMEOUT = 408;
 
-const clients = new Clients();
-
 /** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
 export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  using borrowed = clients.borrow();
+  using borrowed = new BorrowedClient();
   try {
     return await readGif(await get(url, { signal, client: borrowed.client }));
   } catch (error) {

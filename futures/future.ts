@@ -246,8 +246,8 @@ export class Future<T> {
 }
 
 /**
- * Yields each future once, when it is finished or cancelled. Yields the futures that are already
- * done first, and then the others in the order of completion.
+ * Yields each future once, when it is finished or cancelled. First yields the futures that are
+ * already done, and then the others in the order of completion.
  *
  * @throws {TypeError} if `futures` contains anything but futures
  * @throws {RangeError} if `timeout` is `NaN`

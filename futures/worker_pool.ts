@@ -143,8 +143,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   /**
    * Submits `fn(item)` for every item and yields the results. Submits the items immediately, not at
-   * the first `next()`. With `bufferSize`, submits the rest of the items only as results are
-   * yielded.
+   * the first `next()`. With `bufferSize`, submits at most that many items immediately, and the
+   * others only as results are yielded.
    *
    * If an item fails, the results before the item are yielded, and then the error of the item is
    * thrown. (To continue after an error, catch the error in `fn` and return what you need from it.)
