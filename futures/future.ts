@@ -6,58 +6,51 @@
  * @module
  */
 
-import { Queue } from "./queue.ts";
-
-/**
- * The state of a `Future`. A future starts as `"pending"`, may become `"running"`, and ends as
- * `"cancelled"` or `"finished"`. It never returns to an earlier state.
- */
+/** A future starts as `"pending"`, may become `"running"`, and ends in one of the other states. */
 export type FutureState = "pending" | "running" | "cancelled" | "finished";
 
 /** Options of the methods and functions that wait for futures. */
 export interface TimeoutOptions {
-  /**
-   * The maximum time to wait, in milliseconds. With 0, checks once without waiting. Default: no
-   * limit. A value of 2^31 (about 25 days) or more also means no limit.
-   */
+  /** The maximum time to wait, in milliseconds. With 0, checks once. Default: no limit. */
   timeout?: number | undefined;
 }
 
-/** Thrown by `result()`, `exception()` and `map()` if the task was cancelled. */
+/** Thrown if the task was cancelled. */
 export class CancelledError extends Error {}
-/**
- * Thrown by `result()`, `exception()`, `asCompleted()` and `map()` if the `timeout` passes first.
- * `wait()` does not throw it. (The reason of an `AbortSignal.timeout()` is a `DOMException` of the
- * same name, which is not an instance of this class.)
- */
+/** Thrown if the `timeout` of the caller passes first. `wait()` does not throw it. */
 export class TimeoutError extends Error {}
-/**
- * Thrown by the functions `start`, `resolve` and `reject` of `Future.withResolvers()` if the
- * future's state does not allow the call.
- */
+/** Thrown by `start`, `resolve` and `reject` if the state of the future does not allow the call. */
 export class InvalidStateError extends Error {}
 /**
  * Thrown if a worker died or was terminated while it was running a task. `cause` is the error that
- * killed the worker, if there was one. The pool itself keeps running after a worker has died.
+ * killed the worker, if there was one. The pool itself keeps running.
  */
 export class WorkerCrashError extends Error {}
 /**
- * Thrown if the pool cannot run tasks. Either its module failed to load, or the module started
- * tasks while a worker was loading it, or a worker could not start. `cause` is the error that
- * loading the module threw, if there was one.
+ * Thrown if the pool cannot run tasks, because a worker could not load the module or could not
+ * start. `cause` is the error that loading the module threw, if there was one.
  */
 export class BrokenExecutorError extends Error {}
 
 const errors = [CancelledError, TimeoutError, InvalidStateError, WorkerCrashError];
 for (const type of [...errors, BrokenExecutorError]) type.prototype.name = type.name;
 
-type Outcome<T> = { kind: "returned"; value: T } | { kind: "raised"; value: unknown };
+/**
+ * A future and the functions that control it. All three functions throw `InvalidStateError` if the
+ * state of the future does not allow the call.
+ */
+export interface FutureResolvers<T> {
+  /** The future, which is pending at first. */
+  readonly future: Future<T>;
+  /** Marks the future as running and returns `true`, or returns `false` if it was cancelled. */
+  start(): boolean;
+  /** Finishes the future with the value that the task returned. */
+  resolve(value: T): void;
+  /** Finishes the future with what the task threw. */
+  reject(error: unknown): void;
+}
 
-// These functions give the rest of this file access to the private fields of a future. The static
-// block of `Future` sets them.
-let whenDone: <F extends Future<unknown>>(future: F, fn: (future: F) => void) => void;
-let forget: <F extends Future<unknown>>(future: F, fn: (future: F) => void) => void;
-let hasRaised: (future: Future<unknown>) => boolean;
+type Outcome<T> = { kind: "returned"; value: T } | { kind: "raised"; value: unknown };
 
 /**
  * The outcome of a task that may not have finished or even started. A future is not thenable. To
@@ -78,54 +71,31 @@ export class Future<T> {
   static #count = 0;
 
   readonly #id = ++Future.#count;
-  readonly #callbacks = new Set<(future: never) => void>();
+  #callbacks: ((future: never) => void)[] = [];
   #state: FutureState = "pending";
   #outcome: Outcome<T> | undefined;
 
   static {
-    whenDone = (future, fn) => {
-      if (future.done()) fn(future);
-      else future.#callbacks.add(fn);
-    };
-    forget = (future, fn) => future.#callbacks.delete(fn);
-    hasRaised = (future) => future.#outcome?.kind === "raised";
-    // `console.log` calls this function to show a future. The compiler option
-    // `isolatedDeclarations` rejects a method that is named by `Symbol.for(…)`, so the function is
-    // defined here.
-    Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), {
-      value: Future.prototype.toString,
-    });
+    // `console.log` calls this function. It is defined here because `isolatedDeclarations` rejects a
+    // method that is named by `Symbol.for(…)`.
+    const value = Future.prototype.toString;
+    Object.defineProperty(Future.prototype, Symbol.for("Deno.customInspect"), { value });
   }
 
   private constructor() {}
 
-  /**
-   * Creates a pending future and the functions that control it, for executors and tests. `start`
-   * marks the future as running and returns `true`, or returns `false` if the future was cancelled.
-   * `resolve` and `reject` settle the future. All three functions throw `InvalidStateError` if the
-   * future's state does not allow the call.
-   */
-  static withResolvers<T>(): {
-    future: Future<T>;
-    start(): boolean;
-    resolve(value: T): void;
-    reject(error: unknown): void;
-  } {
+  /** Creates a pending future and the functions that control it, for executors and tests. */
+  static withResolvers<T>(): FutureResolvers<T> {
     const future = new Future<T>();
     return {
       future,
-      start: () => {
-        if (future.cancelled()) return false;
-        future.#expect("pending");
-        future.#state = "running";
-        return true;
-      },
+      start: () => future.#start(),
       resolve: (value) => future.#settle({ kind: "returned", value }),
       reject: (error) => future.#settle({ kind: "raised", value: error }),
     };
   }
 
-  /** The state of the future: `"pending"`, `"running"`, `"cancelled"` or `"finished"`. */
+  /** The state of the future. */
   get state(): FutureState {
     return this.#state;
   }
@@ -144,7 +114,7 @@ export class Future<T> {
     return this.#state === "cancelled";
   }
 
-  /** Returns whether the executor has given the task to a worker and the task has not finished. */
+  /** Returns whether a worker has the task and has not finished it. */
   running(): boolean {
     return this.#state === "running";
   }
@@ -156,43 +126,28 @@ export class Future<T> {
 
   /**
    * Resolves to the value that the task returned. Rejects with what the task threw or with the
-   * error of the pool, such as a `WorkerCrashError` (the same object at every call). Rejects with
-   * `CancelledError` if the future was cancelled, or with `TimeoutError` if `timeout` ms pass
-   * first. Rejects with a `RangeError` if `timeout` is `NaN`.
+   * error of the pool (the same object at every call), with `CancelledError` if the future was
+   * cancelled, or with `TimeoutError` if `timeout` ms pass first.
    */
   result(options?: TimeoutOptions): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timeout = timeoutOf(options);
-      let timer: ReturnType<typeof callAfter> = undefined;
-      const settle = () => {
-        clearTimeout(timer);
-        if (!this.#outcome) reject(new CancelledError(`cancelled: ${this}`));
-        else if (this.#outcome.kind === "raised") reject(this.#outcome.value);
-        else resolve(this.#outcome.value);
-      };
-      whenDone(this, settle);
-      if (this.done()) return;
-      timer = callAfter(timeout, () => {
-        forget(this, settle);
-        reject(new TimeoutError(`not done within ${timeout} ms: ${this}`));
+      this.#whenDone(options, reject, (outcome) => {
+        if (outcome.kind === "raised") reject(outcome.value);
+        else resolve(outcome.value);
       });
     });
   }
 
   /**
-   * Resolves to what the task threw or to the error of the pool, such as a `WorkerCrashError`.
-   * Resolves to `undefined` if the task returned. Rejects with `CancelledError`, `TimeoutError` or
-   * `RangeError` in the same cases as `result()`.
+   * Resolves to the error that `result()` rejects with, or to `undefined` if the task returned.
+   * Rejects with `CancelledError` or `TimeoutError` in the same cases as `result()`.
    */
-  async exception(options?: TimeoutOptions): Promise<unknown> {
-    timeoutOf(options); // Without this check, a failed future would accept a `timeout` of `NaN`.
-    try {
-      await this.result(options);
-      return undefined;
-    } catch (error) {
-      if (this.#outcome?.kind === "raised") return this.#outcome.value;
-      throw error;
-    }
+  exception(options?: TimeoutOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#whenDone(options, reject, ({ kind, value }) => {
+        resolve(kind === "raised" ? value : undefined);
+      });
+    });
   }
 
   /**
@@ -200,13 +155,13 @@ export class Future<T> {
    * `fn` throws, logs the error with `console.error`.
    */
   addDoneCallback(fn: (future: Future<T>) => void): void {
-    whenDone(this, (future) => {
-      try {
-        fn(future);
-      } catch (error) {
-        console.error(`a callback of ${future} threw`, error);
-      }
-    });
+    if (this.done()) this.#call(fn);
+    else this.#callbacks.push(fn);
+  }
+
+  /** Removes a function that `addDoneCallback` has added. */
+  removeDoneCallback(fn: (future: Future<T>) => void): void {
+    this.#callbacks = this.#callbacks.filter((callback) => callback !== fn);
   }
 
   /**
@@ -218,18 +173,38 @@ export class Future<T> {
     return `<Future #${this.#id} state=${this.#state}${outcome ?? ""}>`;
   }
 
-  /**
-   * Returns the name by which the pool recognizes a future. The pool rejects a future as an
-   * argument or a result, because the future would arrive as `{}`.
-   */
+  /** Lets the pool refuse a future as an argument or a result, which would arrive as `{}`. */
   get [Symbol.toStringTag](): string {
     return "Future";
   }
 
-  #expect(...states: FutureState[]): void {
-    if (states.includes(this.#state)) return;
-    const expected = states.join(" or ");
-    throw new InvalidStateError(`expected state ${expected}, got ${this.#state}: ${this}`);
+  /** Calls `onOutcome`, or calls `onError` if there is no outcome within the timeout. */
+  #whenDone(
+    { timeout = Infinity }: TimeoutOptions = {},
+    onError: (error: Error) => void,
+    onOutcome: (outcome: Outcome<T>) => void,
+  ): void {
+    let timer: Timer;
+    const settle = () => {
+      clearTimeout(timer);
+      this.removeDoneCallback(settle);
+      if (this.#outcome) onOutcome(this.#outcome);
+      else if (this.cancelled()) onError(new CancelledError(`cancelled: ${this}`));
+      else onError(new TimeoutError(`not done within ${timeout} ms: ${this}`));
+    };
+    if (this.done() || timeout <= 0) {
+      settle();
+    } else {
+      this.addDoneCallback(settle);
+      timer = startTimer(settle, timeout);
+    }
+  }
+
+  #start(): boolean {
+    if (this.cancelled()) return false;
+    this.#expect("pending");
+    this.#state = "running";
+    return true;
   }
 
   #settle(outcome: Outcome<T>): void {
@@ -238,10 +213,25 @@ export class Future<T> {
     this.#end("finished");
   }
 
+  #expect(...states: FutureState[]): void {
+    if (states.includes(this.#state)) return;
+    const expected = states.join(" or ");
+    throw new InvalidStateError(`expected state ${expected}, got ${this.#state}: ${this}`);
+  }
+
   #end(state: "cancelled" | "finished"): void {
     this.#state = state;
-    for (const callback of this.#callbacks) callback(this as never);
-    this.#callbacks.clear();
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
+    for (const callback of callbacks) this.#call(callback);
+  }
+
+  #call(callback: (future: never) => void): void {
+    try {
+      callback(this as never);
+    } catch (error) {
+      console.error(`a callback of ${this} threw`, error);
+    }
   }
 }
 
@@ -249,10 +239,7 @@ export class Future<T> {
  * Yields each future once, when it is finished or cancelled. First yields the futures that are
  * already done, and then the others in the order of completion.
  *
- * @throws {TypeError} if `futures` contains anything but futures
- * @throws {RangeError} if `timeout` is `NaN`
- * @throws {TimeoutError} if futures are still unfinished `timeout` ms after the first `next()`. The
- * message says how many futures are unfinished.
+ * @throws {TimeoutError} if futures are still unfinished `timeout` ms after the first `next()`
  * @example
  * ```ts
  * import { asCompleted, Future } from "./mod.ts";
@@ -270,40 +257,29 @@ export async function* asCompleted<F extends Future<unknown>>(
   futures: Iterable<F>,
   options?: TimeoutOptions,
 ): AsyncIterableIterator<F> {
-  const deadline = performance.now() + timeoutOf(options);
+  const deadline = performance.now() + (options?.timeout ?? Infinity);
   const unfinished = new Set(futures);
   // A suspended generator keeps its parameters in memory, and with them all futures and their
   // results. This assignment releases them. (It would not if a parameter had a default value.)
   futures = [];
   const total = unfinished.size;
-  const ready = new Queue<F>();
-  let notify = () => {};
-  const arrive = (future: F) => {
-    unfinished.delete(future);
-    ready.push(future);
-    notify();
+  const completed = new Queue<F>();
+  const complete = (future: Future<unknown>) => {
+    unfinished.delete(future as F);
+    completed.push(future as F);
   };
-  for (const future of unfinished) {
-    if (!(future instanceof Future)) throw new TypeError(`expected a future, got ${future}`);
-  }
   try {
-    for (const future of unfinished) whenDone(future, arrive);
-    while (ready.size + unfinished.size > 0) {
-      if (ready.size === 0) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        notify = resolve;
-        const timer = callAfter(deadline - performance.now(), resolve);
-        await promise;
-        clearTimeout(timer);
-      }
-      if (ready.size === 0) {
+    for (const future of unfinished) future.addDoneCallback(complete);
+    while (completed.size + unfinished.size > 0) {
+      if (completed.size === 0) await completed.waitForChange(deadline - performance.now());
+      if (completed.size === 0) {
         throw new TimeoutError(`${unfinished.size} (of ${total}) futures unfinished`);
       }
       // Do not assign the future to a variable: a suspended generator would keep it in memory.
-      yield ready.shift() as F;
+      yield completed.shift() as F;
     }
   } finally {
-    for (const future of unfinished) forget(future, arrive);
+    for (const future of unfinished) future.removeDoneCallback(complete);
   }
 }
 
@@ -319,27 +295,18 @@ export interface WaitOptions extends TimeoutOptions {
 
 /**
  * Waits until the condition of `returnWhen` is met, or until `timeout` ms have passed. Resolves to
- * two sets: `done` has the futures that are finished or cancelled, and
- * `notDone` has the others. A timeout is not an error.
- *
- * @throws {RangeError} if `returnWhen` is not one of the three values, or if `timeout` is `NaN`
- * @throws {TypeError} if `futures` contains anything but futures
+ * two sets: `done` has the futures that are finished or cancelled, and `notDone` has the others. A
+ * timeout is not an error.
  */
 export async function wait<F extends Future<unknown>>(
   futures: Iterable<F>,
   options: WaitOptions = {},
 ): Promise<{ done: Set<F>; notDone: Set<F> }> {
-  const { returnWhen = "ALL_COMPLETED" } = options;
-  if (!["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"].includes(returnWhen)) {
-    throw new RangeError(
-      `returnWhen: expected ALL_COMPLETED, FIRST_COMPLETED or FIRST_EXCEPTION, got ${returnWhen}`,
-    );
-  }
   const all = new Set(futures);
   try {
     for await (const future of asCompleted(all, options)) {
-      if (returnWhen === "FIRST_COMPLETED") break;
-      if (returnWhen === "FIRST_EXCEPTION" && hasRaised(future)) break;
+      if (options.returnWhen === "FIRST_COMPLETED") break;
+      if (options.returnWhen === "FIRST_EXCEPTION" && await hasRaised(future)) break;
     }
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error;
@@ -348,29 +315,65 @@ export async function wait<F extends Future<unknown>>(
   return { done, notDone: all.difference(done) };
 }
 
+/** A first-in, first-out queue whose reader can wait for a change. */
+export class Queue<T> {
+  // Two arrays, because `shift()` on a long array is slow.
+  #newest: T[] = [];
+  /** These items are in reverse order, so the oldest item is the last. */
+  #oldest: T[] = [];
+  /** Wakes the reader that waits. */
+  notify: () => void = () => {};
+
+  get size(): number {
+    return this.#newest.length + this.#oldest.length;
+  }
+
+  get first(): T | undefined {
+    return this.#oldest.at(-1) ?? this.#newest[0];
+  }
+
+  push(item: T): void {
+    this.#newest.push(item);
+    this.notify();
+  }
+
+  shift(): T | undefined {
+    if (this.#oldest.length === 0) {
+      this.#oldest = this.#newest.reverse();
+      this.#newest = [];
+    }
+    return this.#oldest.pop();
+  }
+
+  /** Removes and yields the items one after another, until the queue is empty. */
+  *drain(): Generator<T, void> {
+    while (this.size > 0) yield this.shift() as T;
+  }
+
+  /** Waits until an item is pushed, `notify` is called or `ms` milliseconds have passed. */
+  async waitForChange(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.notify = resolve;
+    const timer = startTimer(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+/** A timer for `clearTimeout`, or `undefined` if it never ends. */
+export type Timer = ReturnType<typeof setTimeout> | undefined;
+
 /** The longest delay in ms that `setTimeout` accepts. `setTimeout` treats a longer one as 1 ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
-/**
- * Returns the `timeout` of `options`, or `Infinity` if there is no limit.
- *
- * @throws {RangeError} if `timeout` is `NaN`
- */
-export function timeoutOf({ timeout = Infinity }: TimeoutOptions = {}): number {
-  if (Number.isNaN(timeout)) throw new RangeError("timeout: expected milliseconds, got NaN");
-  return timeout > MAX_DELAY ? Infinity : timeout;
+/** Calls `fn` after `ms` milliseconds, or never if the time is longer than 24 days. */
+export function startTimer(fn: () => void, ms: number): Timer {
+  return ms <= MAX_DELAY ? setTimeout(fn, ms) : undefined;
 }
 
-/**
- * Calls `fn` after `ms` milliseconds, or now if `ms` is not positive. Never calls `fn` if `ms` is
- * `Infinity`. Returns the timer, if there is one.
- */
-export function callAfter(ms: number, fn: () => void): ReturnType<typeof setTimeout> | undefined {
-  if (ms <= 0) {
-    fn();
-    return undefined;
-  }
-  return ms === Infinity ? undefined : setTimeout(fn, ms);
+async function hasRaised(future: Future<unknown>): Promise<boolean> {
+  if (future.cancelled()) return false;
+  return await future.result().then(() => false, () => true);
 }
 
 function typeName(value: unknown): string {

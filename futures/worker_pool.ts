@@ -2,29 +2,32 @@
  * A pool of Web Workers for Deno, modeled on the executors of Python's `concurrent.futures`. The
  * pool runs functions that a module exports. All times are in milliseconds.
  *
- * A task can create a pool of its own. Such a pool takes about a second to start. Pools can be
- * nested 3 deep, including the pool of the main program.
- *
  * @module
  */
 
-import { sendError, tooDeepError } from "./cloneable.ts";
-import { BrokenExecutorError, Future, WorkerCrashError } from "./future.ts";
-import { checkPositiveInteger, type MapOptions, MapResults } from "./map.ts";
-import type { Reply } from "./messages.ts";
-import { PoolWorker, type Task, type TaskResult } from "./pool_worker.ts";
-import { Queue } from "./queue.ts";
-import { thisThread } from "./this_thread.ts";
-import { type PackedThrown, unpackThrown } from "./thrown.ts";
+import { BrokenExecutorError, Future, Queue, startTimer, WorkerCrashError } from "./future.ts";
+import type { FutureResolvers, Timer } from "./future.ts";
+import { checkPositiveInteger, MapCall, type MapOptions } from "./map.ts";
+import { checkCloneable, nextTurn, thisThread } from "./messages.ts";
+import type { ChunkResult, Reply, Request, RunRequest, StartMessage } from "./messages.ts";
+import { type PackedThrown, packThrown, unpackThrown } from "./thrown.ts";
 
-/** How long a pool without tasks keeps its workers, in milliseconds. */
-const IDLE_MS = 1000;
+/** Options of the constructor of `WorkerPoolExecutor`. */
+export interface WorkerPoolOptions {
+  /** The maximum number of workers. Default: the number of cores. */
+  maxWorkers?: number | undefined;
+  /**
+   * How long a pool without tasks keeps its workers, in milliseconds. With `Infinity`, the workers
+   * stay until `shutdown()`, and keep the program alive until then. Default: 1000.
+   */
+  idleTimeout?: number | undefined;
+}
 
 /**
  * A pool of Web Workers. The pool starts a worker if a task is submitted while no worker is idle,
  * up to `maxWorkers` workers. A worker runs one task at a time. Tasks start in the order of
- * submission. A pool that has been idle for one second stops its workers, so a program that never
- * calls `shutdown()` can still exit.
+ * submission. A pool that has been idle for `idleTimeout` ms stops its workers, so a program that
+ * never calls `shutdown()` can still exit.
  *
  * Each worker loads the module again. Put code that only the main program should run under
  * `if (import.meta.main)`, or put the tasks in a module of their own.
@@ -46,119 +49,70 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   readonly maxWorkers: number;
   readonly #module: string;
   readonly #workers = new Set<PoolWorker>();
-  readonly #idle: PoolWorker[] = [];
+  #idle: PoolWorker[] = [];
   /** The tasks that no worker has yet. */
   readonly #queue = new Queue<Task>();
   /** Set by `shutdown()` and `terminateWorkers()`. Resolves when no worker is left. */
   #shutdown: PromiseWithResolvers<void> | undefined;
   #broken: BrokenExecutorError | undefined;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #isPumping = false;
+  readonly #idleTimeout: number;
+  #idleTimer: Timer;
 
   /**
-   * Creates a pool whose workers load `module`, which is often `import.meta.url`. `maxWorkers`
-   * defaults to the number of cores.
+   * Creates a pool whose workers load `module`, which is often `import.meta.url`.
    *
-   * @throws {TypeError} if `module` is not an absolute URL, or is a bundle that contains this file
+   * @throws {TypeError} if `module` is not an absolute URL
    * @throws {RangeError} if `maxWorkers` is not a positive integer
-   * @throws {Deno.errors.NotCapable} without permission to read the folder of this file
-   * @throws {Deno.errors.NotFound} if `worker.ts` is not in the folder of this file
    */
-  constructor(module: string | URL, options: { maxWorkers?: number | undefined } = {}) {
+  constructor(module: string | URL, options: WorkerPoolOptions = {}) {
     if (!URL.canParse(module)) {
-      throw new TypeError(
-        `module: expected an absolute URL, such as import.meta.url, got ${Deno.inspect(module)}`,
-      );
+      const got = Deno.inspect(module);
+      throw new TypeError(`module: expected an absolute URL, such as import.meta.url, got ${got}`);
     }
-    if (`${module}` === import.meta.url) {
-      throw new TypeError(
-        `module: expected a module that is not bundled with the pool, got ${module}`,
-      );
-    }
-    const { maxWorkers = navigator.hardwareConcurrency } = options;
+    const { maxWorkers = navigator.hardwareConcurrency, idleTimeout = 1000 } = options;
     checkPositiveInteger("maxWorkers", maxWorkers);
-    // Each worker loads `worker.ts`. Without permission to read that file, fail once here and not
-    // in each worker.
-    const workerFile = new URL("./worker.ts", import.meta.url);
-    if (workerFile.protocol === "file:") Deno.statSync(workerFile);
     this.#module = `${module}`;
+    this.#idleTimeout = idleTimeout;
     this.maxWorkers = maxWorkers;
   }
 
   /**
    * Runs `fn(...args)` in a worker as soon as a worker is idle. Returns the future of the call
-   * immediately.
-   *
-   * Arguments and results are structured clones. An instance of a class of your own arrives without
-   * its methods and private fields. A `SharedArrayBuffer` is shared.
+   * immediately. Arguments and results are structured clones, but a `SharedArrayBuffer` is shared.
    *
    * For an `AbortSignal` argument, the task receives a signal of its own that aborts when the
-   * caller's signal aborts, with a clone of the reason. The abort is a message, so a task that
-   * computes sees the abort only after it has waited for a turn of the event loop, for example with
-   * `setTimeout`. An abort does not cancel a pending task.
+   * caller's signal aborts. An abort does not cancel a pending task. A task that computes sees the
+   * abort only after it has waited for a turn of the event loop.
    *
    * The future fails with:
    * - what the task throws (an error of a custom class arrives as an instance of the built-in class
-   *   that the custom class extends, but keeps its own `name` and the fields that can be cloned);
-   * - a `TypeError` if `fn` is not a function, or if the module does not export `fn` under its own
-   *   name;
-   * - a `DataCloneError` if an argument, the result, or a thrown value other than an error cannot
-   *   be cloned. A `URL`, a `Response` or a similar object is rejected only if it is itself the
-   *   argument, the result or the thrown value. Nested inside another value, it arrives as `{}`,
-   *   and so does an `AbortSignal`;
+   *   that the custom class extends, with its own `name` and the fields that can be cloned);
+   * - a `TypeError` if the module does not export `fn` under its own name;
+   * - a `DataCloneError` if an argument or the result cannot be cloned. A `URL`, a `Response` or a
+   *   similar object is refused. Nested inside another value, such an object may arrive as `{}`;
    * - a `WorkerCrashError` if the worker dies or is terminated;
    * - a `BrokenExecutorError` if the pool breaks, for example because the module fails to load.
    *
-   * @throws {Error} after `shutdown()` or `terminateWorkers()`, and in a worker if the caller is
-   * not a running task or if pools are already nested 3 deep
+   * @throws {Error} after `shutdown()` or `terminateWorkers()`
    * @throws {BrokenExecutorError} if the pool is broken
-   *
-   * @example
-   * ```ts
-   * import { WorkerPoolExecutor } from "./mod.ts";
-   *
-   * export async function waitForAbort(signal: AbortSignal): Promise<string> {
-   *   while (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 1));
-   *   return signal.reason;
-   * }
-   *
-   * if (import.meta.main) {
-   *   await using executor = new WorkerPoolExecutor(import.meta.url);
-   *   const controller = new AbortController();
-   *   const future = executor.submit(waitForAbort, controller.signal);
-   *   controller.abort("enough");
-   *   console.log(await future.result()); // enough
-   * }
-   * ```
    */
   submit<A extends unknown[], R>(fn: (...args: A) => R, ...args: A): Future<Awaited<R>> {
-    const { future, start, resolve, reject } = Future.withResolvers<Awaited<R>>();
-    const finish = ({ values, failure }: TaskResult) => {
-      if (failure) reject(failure.error);
-      else resolve(values[0] as Awaited<R>);
-    };
-    this.#add({ fn, isChunk: false, items: args, future, start, finish });
-    return future;
+    return this.#add<Awaited<R>>("call", fn, args);
   }
 
   /**
    * Submits `fn(item)` for every item and yields the results. Submits the items immediately, not at
-   * the first `next()`. With `bufferSize`, submits at most that many items immediately, and the
-   * others only as results are yielded.
+   * the first `next()`. With `bufferSize`, reads and submits at most that many items ahead of the
+   * results that have been yielded. Reads an async iterable as fast as it yields, or as there is
+   * room in the buffer, so the results of one pool can be the items of another.
    *
    * If an item fails, the results before the item are yielded, and then the error of the item is
-   * thrown. (To continue after an error, catch the error in `fn` and return what you need from it.)
-   * If an item or a result cannot be cloned, the whole chunk fails. An error, or leaving the loop
-   * early, cancels the tasks that have not started.
+   * thrown. If a worker dies, or an item or a result cannot be cloned, the whole chunk fails. An
+   * error that `items` throws surfaces after the results before it. An error, or leaving the loop
+   * early, cancels the tasks that have not started and closes `items`.
    *
-   * `map` also throws what `submit` throws. `next()` also throws what a future of `submit` fails
-   * with, and a `CancelledError` if the next task was cancelled by `shutdown()` or
-   * `terminateWorkers()`. After the last result, `next()` throws the error that `items` threw, if
-   * there was one. An item cannot be an `AbortSignal`.
-   *
-   * @throws {TypeError} if `items` is not iterable. An async iterable is not accepted.
-   * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer, or if `timeout`
-   * is `NaN`
+   * @throws {TypeError} if `items` is not iterable
+   * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer
    * @throws {TimeoutError} from `next()`, if `timeout` ms have passed and the next result is not
    * done
    *
@@ -176,11 +130,12 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    */
   map<T, R>(
     fn: (item: T) => R,
-    items: Iterable<T>,
+    items: Iterable<T> | AsyncIterable<T>,
     options: MapOptions = {},
   ): AsyncIterableIterator<Awaited<R>> {
     this.#checkOpen();
-    return new MapResults(items, options, (chunk) => this.#submitChunk(fn, chunk));
+    const submit = (chunk: T[]) => this.#add<ChunkResult>("chunk", fn, chunk);
+    return new MapCall<T, Awaited<R>>(items, options, submit).start();
   }
 
   /**
@@ -196,9 +151,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   ): Promise<void> {
     const { wait = true, cancelFutures = false } = options;
     this.#shutdown ??= Promise.withResolvers();
-    if (cancelFutures) {
-      for (const task of this.#queue.drain()) task.future.cancel();
-    }
+    if (cancelFutures) this.#cancelPending();
     this.#pump();
     if (wait) await this.#shutdown.promise;
   }
@@ -207,24 +160,19 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * Shuts down without waiting for tasks. Cancels the tasks that have not started, and fails the
    * running tasks with `WorkerCrashError`. Resolves immediately. A task that computes without
    * awaiting cannot be stopped. The program then runs until the task returns, or until the program
-   * calls
-   * `Deno.exit()`.
+   * calls `Deno.exit()`.
    */
   async terminateWorkers(): Promise<void> {
     this.#shutdown ??= Promise.withResolvers();
-    const running = this.#closeWorkers();
-    for (const task of this.#queue.drain()) task.future.cancel();
-    for (const task of running) {
-      fail(task, new WorkerCrashError(lostWorker(task, "terminateWorkers() was called")));
+    this.#cancelPending();
+    for (const task of this.#closeWorkers()) {
+      task.reject(crashError(task, "terminateWorkers() was called"));
     }
     this.#pump();
     await this.#shutdown.promise;
   }
 
-  /**
-   * Returns the name by which a pool recognizes an executor. The pool rejects an executor as an
-   * argument or a result, because the executor would arrive as `{}`.
-   */
+  /** Lets the pool refuse an executor as an argument or a result, which would arrive as `{}`. */
   get [Symbol.toStringTag](): string {
     return "WorkerPoolExecutor";
   }
@@ -234,62 +182,41 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     return this.shutdown();
   }
 
-  #submitChunk<T>(fn: (item: T) => unknown, chunk: T[]): Future<TaskResult> {
-    const { future, start, resolve } = Future.withResolvers<TaskResult>();
-    this.#add({ fn, isChunk: true, items: chunk, future, start, finish: resolve });
-    return future;
-  }
-
   #checkOpen(): void {
-    thisThread.worker?.checkMayStartTasks();
+    thisThread.checkCaller();
     if (this.#broken) throw this.#broken;
     if (this.#shutdown) throw new Error("cannot schedule new futures after shutdown");
   }
 
-  #add(task: Task): void {
+  #add<T>(kind: Task["kind"], fn: Task["fn"], items: readonly unknown[]): Future<T> {
     this.#checkOpen();
-    task.future.addDoneCallback(() => {
-      task.items = [];
-    });
+    const task = { kind, fn, items, ...Future.withResolvers<T>() };
     this.#queue.push(task);
     this.#pump();
+    return task.future;
+  }
+
+  #cancelPending(): void {
+    for (const task of this.#queue.drain()) task.future.cancel();
   }
 
   /** Starts the tasks that can start, and stops the workers if there are no tasks. */
   #pump(): void {
-    // A callback of a task that could not be sent may call this method again. The inner call then
-    // returns at once, and the loop of the outer call continues. This keeps the stack short.
-    if (this.#isPumping) return;
-    this.#isPumping = true;
-    try {
-      this.#startTasks();
-      this.#stopIfIdle();
-    } finally {
-      this.#isPumping = false;
-    }
-  }
-
-  /** Sends queued tasks to idle workers, and to new workers up to `maxWorkers`. */
-  #startTasks(): void {
     while (this.#idle.length > 0 || this.#workers.size < this.maxWorkers) {
       const task = this.#queue.shift();
-      if (!task) return;
+      if (!task) break;
       if (task.start()) this.#send(task);
     }
-  }
-
-  /** Stops the workers if all are idle: after `IDLE_MS`, or now if the pool is shut down. */
-  #stopIfIdle(): void {
     clearTimeout(this.#idleTimer);
     if (this.#workers.size > this.#idle.length) return;
     if (this.#workers.size === 0) this.#shutdown?.resolve();
     else if (this.#shutdown) this.#endIdleWorkers();
-    else this.#idleTimer = setTimeout(() => this.#endIdleWorkers(), IDLE_MS);
+    else this.#idleTimer = startTimer(() => this.#endIdleWorkers(), this.#idleTimeout);
   }
 
   #endIdleWorkers(): void {
-    for (const worker of this.#idle) worker.askToEnd();
-    this.#idle.length = 0; // so that they are not sent another task
+    for (const worker of this.#idle) worker.post({ kind: "end" });
+    this.#idle = []; // so that they are not sent another task
   }
 
   #send(task: Task): void {
@@ -297,119 +224,203 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     try {
       worker.run(task);
     } catch (error) {
-      // If the worker has no task, a getter of an argument has called `terminateWorkers()`.
-      if (!worker.takeTask()) return;
+      worker.takeTask();
       this.#idle.push(worker);
-      fail(task, sendError(error));
+      // Later, because a callback of the task may submit another task that cannot be sent, and so on.
+      queueMicrotask(() => task.reject(error));
     }
   }
 
   #openWorker(): PoolWorker {
-    const worker = new PoolWorker(this.#module, {
-      onReply: (worker, reply) => this.#receive(worker, reply),
-      onStartError: (reason) => this.#break(`cannot start a worker: ${reason}`),
-    });
+    const worker = new PoolWorker(this.#module, (reply) => this.#receive(worker, reply));
     this.#workers.add(worker);
     return worker;
   }
 
   #closeWorker(worker: PoolWorker): void {
     this.#workers.delete(worker);
-    const index = this.#idle.indexOf(worker);
-    if (index >= 0) this.#idle.splice(index, 1);
+    this.#idle = this.#idle.filter((other) => other !== worker);
     worker.close();
   }
 
   /** Closes all workers, and returns the tasks that they had. */
   #closeWorkers(): Task[] {
-    const tasks: Task[] = [];
-    for (const worker of this.#workers) {
-      const task = worker.takeTask();
-      if (task) tasks.push(task);
-      this.#closeWorker(worker);
-    }
+    const tasks = [...this.#workers].flatMap((worker) => worker.takeTask() ?? []);
+    for (const worker of this.#workers) this.#closeWorker(worker);
     return tasks;
   }
 
   #receive(worker: PoolWorker, reply: Reply): void {
+    if (reply.kind === "broken") {
+      this.#break(reply);
+      return;
+    }
+    const task = worker.takeTask();
+    if (reply.kind === "returned" || reply.kind === "threw") this.#idle.push(worker);
+    else this.#closeWorker(worker);
+    if (reply.kind === "ended" && reply.reason) {
+      console.error(`a worker stopped: ${reply.reason}`, causeOf(reply.thrown)?.cause ?? "");
+    }
+    if (task) this.#finish(task, reply);
+    this.#pump();
+  }
+
+  #finish(task: Task, reply: Exclude<Reply, { kind: "broken" }>): void {
     switch (reply.kind) {
-      case "result":
-        this.#idle.push(worker);
-        this.#finishTask(worker, reply);
+      case "returned":
+        task.resolve(reply.value);
+        break;
+      case "threw":
+        task.reject(unpackThrown(reply.thrown));
         break;
       case "crashed":
+        task.reject(crashError(task, reply.reason, reply.thrown));
+        break;
       case "unreadable":
-        this.#closeWorker(worker);
-        this.#finishTask(worker, reply);
+        task.reject(new DOMException("a value is nested too deeply", "DataCloneError"));
         break;
       case "ended":
-        this.#replaceEnded(worker, reply);
-        break;
-      case "broken":
-        this.#break(`cannot load ${this.#module}: ${reply.reason}`, unpackFailure(reply.thrown));
-        break;
-      case "unguarded":
-        // A program without the guard may never await a result, so report the error here too.
-        reportError(this.#break(`${this.#module} ${reply.reason}`));
+        // The worker has ended before it could start the task that it was sent.
+        this.#send(task);
         break;
     }
   }
 
-  #finishTask(worker: PoolWorker, reply: TaskReply): void {
-    const task = worker.takeTask();
-    task?.finish(resultOf(task, reply));
-    this.#pump();
-  }
-
-  #replaceEnded(worker: PoolWorker, { reason, thrown }: EndedReply): void {
-    if (reason) console.error(reason, ...(thrown ? [unpackThrown(thrown)] : []));
-    this.#closeWorker(worker);
-    // The worker may have ended before it could start the task that it was sent.
-    const task = worker.takeTask();
-    if (task) this.#send(task);
-    this.#pump();
-  }
-
-  /** Marks the pool as broken, fails all its tasks, and returns the error that they fail with. */
-  #break(message: string, failure?: { error: unknown }): BrokenExecutorError {
-    const error = new BrokenExecutorError(message, failure && { cause: failure.error });
-    this.#broken = error;
+  #break({ reason, thrown, isUnguarded }: Extract<Reply, { kind: "broken" }>): void {
+    this.#broken = new BrokenExecutorError(reason, causeOf(thrown));
+    // The stack would show only the code of the pool.
+    this.#broken.stack = `${this.#broken}`;
     for (const task of [...this.#closeWorkers(), ...this.#queue.drain()]) {
-      if (!task.future.done()) fail(task, error);
+      if (!task.future.done()) task.reject(this.#broken);
     }
     this.#pump();
-    return error;
+    // A program without the guard may never await a result, so end it here.
+    if (isUnguarded) reportError(this.#broken);
   }
 }
 
-type TaskReply = Extract<Reply, { kind: "result" | "crashed" | "unreadable" }>;
-type EndedReply = Extract<Reply, { kind: "ended" }>;
+/** One call of a function, or a chunk of calls, and the future of its result. */
+interface Task extends FutureResolvers<unknown> {
+  readonly kind: "call" | "chunk";
+  readonly fn: (...args: never[]) => unknown;
+  readonly items: readonly unknown[];
+}
 
-function resultOf(task: Task, reply: TaskReply): TaskResult {
-  switch (reply.kind) {
-    case "result":
-      return { values: reply.values, failure: unpackFailure(reply.thrown) };
-    case "unreadable":
-      return { values: [], failure: { error: tooDeepError() } };
-    case "crashed": {
-      const cause = unpackFailure(reply.thrown);
-      const error = new WorkerCrashError(
-        lostWorker(task, reply.reason),
-        cause && { cause: cause.error },
-      );
-      return { values: reply.values, failure: { error } };
+/**
+ * One worker and the task that it runs. `run` can be called before the worker has started. The task
+ * then waits in the port of the worker.
+ */
+class PoolWorker {
+  readonly #port: MessagePort;
+  readonly #onReply: (reply: Reply) => void;
+  /** The functions that the worker has found. */
+  readonly #knownFunctions = new WeakSet<object>();
+  #worker: Worker | undefined;
+  #task: Task | undefined;
+  #isClosed = false;
+  #signalCount = 0;
+  /** Remove the listeners from the signals of the task. */
+  #detachers: (() => void)[] = [];
+
+  constructor(module: string, onReply: (reply: Reply) => void) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#onReply = onReply;
+    port1.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
+    port1.onmessageerror = () => this.#receive({ kind: "unreadable" });
+    const onError = (why: string) => {
+      this.#receive({ kind: "broken", reason: `cannot load ${module}: ${why}` });
+    };
+    startInTurn(() => this.#start({ module, port: port2 }, onError), onError);
+  }
+
+  /** Sends the task to the worker. Throws if `fn` is not a function or an item cannot be sent. */
+  run(task: Task): void {
+    this.#task = task;
+    const { kind, fn, items } = task;
+    if (typeof fn !== "function") {
+      throw new TypeError(`fn: expected a function, got ${Deno.inspect(fn)}`);
     }
+    const request: RunRequest = { kind, name: fn.name, items };
+    if (!this.#knownFunctions.has(fn)) request.text = `${fn}`;
+    if (kind === "call" && items.some(isAbortSignal)) this.#moveSignals(request);
+    request.items.forEach(checkCloneable);
+    this.post(request);
+  }
+
+  post(request: Request): void {
+    this.#port.postMessage(request);
+  }
+
+  /** Removes the task from this object and returns it, if there is one. */
+  takeTask(): Task | undefined {
+    const task = this.#task;
+    this.#task = undefined;
+    for (const detach of this.#detachers) detach();
+    this.#detachers = [];
+    return task;
+  }
+
+  /** Terminates the worker and ignores all further messages from it. */
+  close(): void {
+    this.#isClosed = true;
+    this.#port.close();
+    this.#worker?.terminate();
+  }
+
+  #start(message: StartMessage, onError: (why: string) => void): void {
+    if (this.#isClosed) return;
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      onError(event.message);
+    };
+    this.#worker.postMessage(message, [message.port]);
+  }
+
+  #receive(reply: Reply): void {
+    if (this.#isClosed) return;
+    if (reply.kind === "returned" && this.#task) this.#knownFunctions.add(this.#task.fn);
+    this.#onReply(reply);
+  }
+
+  /** Replaces the signals in `request` by ids, because a signal cannot be cloned. */
+  #moveSignals(request: RunRequest): void {
+    const { items } = request;
+    request.signalIds = items.map((item) => isAbortSignal(item) ? this.#forward(item) : undefined);
+    request.items = items.map((item) => isAbortSignal(item) ? undefined : item);
+  }
+
+  /** Tells the worker when `signal` aborts. Returns the id of the signal. */
+  #forward(signal: AbortSignal): number {
+    const signalId = ++this.#signalCount;
+    const forward = () => this.post({ kind: "abort", signalId, reason: packThrown(signal.reason) });
+    if (signal.aborted) forward();
+    else signal.addEventListener("abort", forward);
+    this.#detachers.push(() => signal.removeEventListener("abort", forward));
+    return signalId;
   }
 }
 
-function lostWorker({ fn }: Task, reason: string): string {
-  return `${fn.name} lost its worker: ${reason}`;
+/** Resolves one turn of the event loop after the last start of a worker. */
+let lastStart = Promise.resolve();
+
+/**
+ * Calls `start` in a turn of the event loop in which no other worker starts. Each start keeps the
+ * thread busy for 25 to 100 ms. Between two starts, the program handles its other events.
+ */
+function startInTurn(start: () => void, onError: (why: string) => void): void {
+  lastStart = lastStart.then(start).catch((error) => onError(`${error}`)).then(nextTurn);
 }
 
-function fail(task: Task, error: unknown): void {
-  task.finish({ values: [], failure: { error } });
+function isAbortSignal(value: unknown): value is AbortSignal {
+  return typeof value === "object" && value instanceof AbortSignal;
 }
 
-function unpackFailure(thrown: PackedThrown | undefined): { error: unknown } | undefined {
-  return thrown && { error: unpackThrown(thrown) };
+function crashError(task: Task, reason: string, thrown?: PackedThrown): WorkerCrashError {
+  return new WorkerCrashError(`${task.fn.name} lost its worker: ${reason}`, causeOf(thrown));
+}
+
+function causeOf(thrown: PackedThrown | undefined): { cause: unknown } | undefined {
+  return thrown && { cause: unpackThrown(thrown) };
 }
