@@ -4,7 +4,7 @@
  *
  * ```console
  * $ deno run -A flags_futures.ts
- * 5 flags from LOCAL (http://127.0.0.1:33439/flags), 3 connections
+ * flags_futures.ts: 5 flags from LOCAL (http://127.0.0.1:33439/flags), 3 connections
  * Scheduled for BR: <Future #1 state=running>
  * Scheduled for CN: <Future #2 state=running>
  * Scheduled for ID: <Future #3 state=running>
@@ -21,48 +21,42 @@
  *
  * @module
  */
-import { downloadOne } from "./flags.ts";
-import { clock, DEST_DIR } from "./common/flag.ts";
-import type { Flag, Outcome, Report } from "./common/flag.ts";
-import { print } from "./common/terminal.ts";
-import { asCompleted, WorkerPoolExecutor } from "./futures/mod.ts";
+import { failureOf, type Flag, type Report } from "./common/flag.ts";
+import { getFlag, main, POP20_CC, saveFlag } from "./flags.ts";
+import { asCompleted, type Future, WorkerPoolExecutor } from "./futures/mod.ts";
 
-/** Downloads a flag in a worker. Returns the code of the flag, or throws if the download failed. */
-export async function download(flag: Flag): Promise<string> {
-  const outcome = await downloadOne(flag);
-  if (outcome.status !== "ok") throw new Error(outcome.line, { cause: outcome });
-  return flag.cc;
+/** Downloads a flag and saves it, in a worker. Returns the code of the flag. */
+export async function download({ cc, url }: Flag): Promise<string> {
+  saveFlag(await getFlag(url), cc);
+  return cc;
 }
 
-export async function downloadMany(flags: Flag[], maxReq: number, report: Report): Promise<void> {
+export async function downloadMany(flags: Flag[], report: Report, maxReq: number): Promise<void> {
+  const { timeOrigin } = performance;
+  const start = performance.now();
   await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });
-  const start = clock();
-  const toDo = flags.map((flag) => {
+  const toDo = new Map<Future<string>, string>();
+  for (const flag of flags) {
     const future = executor.submit(download, flag);
-    print(`Scheduled for ${flag.cc}: ${future}\n`);
-    return future;
-  });
-  for await (const future of asCompleted(toDo)) {
-    const times = { start, end: clock(), thread: 0 };
+    toDo.set(future, flag.cc);
+    console.log(`Scheduled for ${flag.cc}: ${future}`);
+  }
+  for await (const future of asCompleted(toDo.keys())) {
+    const cc = toDo.get(future) as string;
+    const times = { timeOrigin, start, end: performance.now() };
     try {
-      const cc = await future.result();
-      const { size } = Deno.statSync(`${DEST_DIR}/${cc}.gif`);
-      report({ cc, ...times, status: "ok", bytes: size });
-      print(`${future} result: '${cc}'\n`);
+      const result = await future.result();
+      report({ cc, ...times, status: "ok" });
+      console.log(`${future} result: '${result}'`);
     } catch (error) {
-      if (!isFailedDownload(error)) throw error;
-      report({ ...error.cause, ...times });
-      print(`${future} exception: '${error.message}'\n`);
+      const failure = failureOf(error);
+      report({ cc, ...times, ...failure });
+      console.log(`${future} exception: '${failure.line}'`);
     }
   }
 }
 
-/** Returns whether an error comes from `download` and its cause is the outcome of the download. */
-function isFailedDownload(error: unknown): error is Error & { cause: Outcome } {
-  return error instanceof Error && error.cause instanceof Object && "status" in error.cause;
-}
-
 if (import.meta.main) {
-  const { DEFAULTS, main } = await import("./common/run.ts");
-  await main(downloadMany, DEFAULTS.futures);
+  const codes = POP20_CC.slice(0, 5);
+  await main(downloadMany, { codes, maxReq: 3, limit: 128, hasWorkers: true, bar: false });
 }

@@ -39,8 +39,7 @@ export const NUMBERS: readonly bigint[] = [
 ];
 
 /**
- * Returns whether `n` is prime, by trial division. The result is exact for every integer. Below
- * 2^54, the division uses doubles, which are faster than bigints.
+ * Returns whether `n` is prime, by trial division. The result is exact for every integer.
  *
  * @throws {RangeError} if `n` is a number but not a safe integer
  *
@@ -60,47 +59,43 @@ export function isPrime(n: bigint | number): boolean {
   n = BigInt(n);
   if (n < 2n) return false;
   for (const d of [2n, 3n, 5n]) if (n % d === 0n) return n === d;
-  if (n >= 2n ** 54n) {
-    for (let d = 7n; d * d <= n; d += 2n) if (n % d === 0n) return false;
-    return true;
-  }
+  if (n < 2n ** 54n) return !hasDivisor(n);
+  for (let d = 7n; d * d <= n; d += 2n) if (n % d === 0n) return false;
+  return true;
+}
 
+/**
+ * Returns whether `n` has a divisor from 7 up to its square root. `n` is below 2^54 and not a
+ * multiple of 2, 3 or 5. Divides doubles, which is faster than dividing bigints.
+ */
+function hasDivisor(n: bigint): boolean {
   const half = Number(n >> 1n);
-  // Add 1, because Number(n) may be rounded down. Testing a larger d is harmless, because d stays
-  // below n.
+  // Add 1, because Number(n) may be rounded down. A larger d is harmless, because d stays below n.
   const last = Math.sqrt(Number(n)) + 1;
   // Of 30 candidates in a row, all but these 8 are multiples of 2, 3 or 5.
   for (let d = 7; d <= last; d += 30) {
-    if (divides(d, half) || divides(d + 4, half) || divides(d + 6, half)) return false;
-    if (divides(d + 10, half) || divides(d + 12, half) || divides(d + 16, half)) return false;
-    if (divides(d + 22, half) || divides(d + 24, half)) return false;
+    if (divides(d, half) || divides(d + 4, half) || divides(d + 6, half)) return true;
+    if (divides(d + 10, half) || divides(d + 12, half) || divides(d + 16, half)) return true;
+    if (divides(d + 22, half) || divides(d + 24, half)) return true;
   }
-  return true;
+  return false;
 }
 
 /**
  * Returns whether `d` divides `n`. Both are odd, `n` is below 2^54, and `half` is `(n - 1) / 2`.
  *
- * `d` divides `n` exactly when `d` divides `x = (n - d) / 2 = half - (d - 1) / 2`. A double
- * represents `x` exactly, because `x` is below 2^53. The rounded quotient `x / d` is an integer
- * only if the exact quotient is an integer. Otherwise, the exact quotient differs from every
- * integer by at least `1 / d`. Rounding changes the quotient by at most `x / d / 2^53`, which is
- * less than
- * `1 / d`.
+ * You may skip this proof that the result is exact. `d` divides `n` exactly when `d` divides
+ * `x = (n - d) / 2 = half - (d - 1) / 2`. A double represents `x` exactly, because `x` is below
+ * 2^53. The rounded quotient `x / d` is an integer only if the exact quotient is an integer.
+ * Otherwise, the exact quotient differs from every integer by at least `1 / d`. Rounding changes the
+ * quotient by at most `x / d / 2^53`, which is less than `1 / d`.
  */
 function divides(d: number, half: number): boolean {
   const quotient = (half - (d >> 1)) / d;
   return quotient === Math.floor(quotient);
 }
 
-/** Parses `text` as an integer, with or without underscores. Throws if `text` is not an integer. */
-export function parseNumber(text: string): bigint {
-  if (/^-?\d+(_\d+)*$/.test(text)) return BigInt(text.replaceAll("_", ""));
-  throw new Error(`NUMBER: expected a whole number, got ${text || "nothing"}`);
-}
-
-const USAGE = "usage: primes.ts [NUMBER…]";
-const HELP = `${USAGE}
+const HELP = `[NUMBER…]
 
   NUMBER…     whole numbers of any size, such as 1_000_000_007;
               default: the chapter's ${NUMBERS.length} numbers
@@ -108,22 +103,13 @@ const HELP = `${USAGE}
 
 The program needs Deno 2.4 or later.`;
 
-async function main(): Promise<void> {
+if (import.meta.main) {
   // The workers of proc_pool.ts load this module, too. They do not need the command line.
-  const { parseArguments } = await import("./common/arguments.ts");
-  const { orExit, print } = await import("./common/terminal.ts");
-
-  function parse(): { help: boolean; given: bigint[] } {
-    const { switches, operands } = parseArguments(Deno.args, { help: { letter: "h" } });
-    if (switches.has("help")) return { help: true, given: [] };
-    return { help: false, given: operands.map(parseNumber) };
-  }
-
-  const { help, given } = orExit(parse, (why) => `${why}\n${USAGE}`, 2);
-  if (help) return await print(`${HELP}\n`);
-  for (const n of given.length > 0 ? given : NUMBERS) {
-    await print(`${`${n}`.padStart(16)} ${isPrime(n)}\n`);
-  }
+  const { parseArguments, parseNumber, print, runProgram } = await import("./common/terminal.ts");
+  await runProgram(HELP, () => {
+    const given = parseArguments(Deno.args, HELP).operands.map(parseNumber);
+    for (const n of given.length > 0 ? given : NUMBERS) {
+      print(`${`${n}`.padStart(16)} ${isPrime(n)}\n`);
+    }
+  });
 }
-
-if (import.meta.main) await main();

@@ -50,7 +50,3 @@ declare module "@std/path" {
   export function fromFileUrl(url: string | URL): string;
   export function join(path: string | URL, ...paths: string[]): string;
 }
-
-declare module "@std/path/posix/join" {
-  export function join(path: string | URL, ...paths: string[]): string;
-}

@@ -4,78 +4,115 @@
  *
  * @module
  */
-import { BorrowedClient } from "./clients.ts";
-import { bodyError, FlagError, NoResponseError, StrayResponseError } from "./errors.ts";
-import { get } from "./get.ts";
+import { FlagError, reason, TIMEOUT } from "./flag.ts";
 import { hasGifSignature, isCompleteGif } from "./gif.ts";
-import { exactLength, readBody } from "./read_body.ts";
 
 /** The maximum size of an image in bytes. */
 const MAX_SIZE = 5_000_000;
-/** The status with which a site closes a connection that was idle for too long. */
-const REQUEST_TIMEOUT = 408;
 
-/** Downloads the GIF at `url`. If no response arrives, retries once on a new connection. */
-export async function fetchGif(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  using borrowed = new BorrowedClient();
+/** No response arrived. A retry on a new connection may succeed. */
+class NoResponseError extends FlagError {}
+
+/**
+ * Resolves to the response to a GET request, and follows redirects. Retries once on a new
+ * connection, because the site may have closed a connection that `fetch` kept for the next request.
+ */
+export async function get(url: string, signal: AbortSignal): Promise<Response> {
   try {
-    return await readGif(await get(url, { signal, client: borrowed.client }));
+    return await fetch(url, { signal });
   } catch (error) {
-    const isStray = error instanceof StrayResponseError;
-    if (!isStray && !(error instanceof NoResponseError)) throw error;
-    borrowed.discard();
-    if (isStray && borrowed.isNew) throw error;
+    const failure = requestError(error, url);
+    if (!(failure instanceof NoResponseError)) throw failure;
+  }
+  try {
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-    return await readGif(await get(url, { signal, client }));
+    return await fetch(url, { signal, client });
+  } catch (error) {
+    throw requestError(error, url);
   }
 }
 
 /**
- * Returns the body of a response. Throws if the body is not a complete GIF. Bytes after the trailer
- * of the GIF are kept.
+ * Describes why `fetch` failed. Deno's errors have no codes for these failures, so the function
+ * looks at their text. Deno 2.8 and later put the details in the cause of the error.
  */
+function requestError(error: unknown, url: string): FlagError {
+  if (isTimeout(error)) return timeoutError();
+  const text = reason(error instanceof Error && error.cause ? error.cause : error);
+  // The target of a redirect may contain a password, or characters that control a terminal.
+  if (text.startsWith("Invalid URL")) return new FlagError("redirected to an invalid URL");
+  const isRefused = error instanceof Deno.errors.NotCapable || text.startsWith("Fetch failed");
+  if (isRefused) return new FlagError(text.replace("Fetch failed: ", ""));
+  const why = text.replace(/^.*client error \(\w+\): /s, "");
+  if (text.includes("(Connect)")) {
+    return new FlagError(`could not connect to ${new URL(url).origin}: ${why}`);
+  }
+  if (/ parsed$|too large$/.test(why)) return new FlagError(`not a valid HTTP response (${why})`);
+  return new NoResponseError(`connection lost: ${why}`);
+}
+
+/** Resolves to the body of a response. Throws if the body is not a complete GIF. */
 export async function readGif(response: Response): Promise<Uint8Array> {
-  await checkStatus(response);
-  const image = await readImage(response);
+  const { status, statusText, body } = response;
+  if (status !== 200) {
+    await body?.cancel();
+    if (status === 404) throw new FlagError("not found", "not found");
+    throw new FlagError(`HTTP ${status} ${statusText}`.trim());
+  }
+  const image = await readBody(response);
   if (image.length === 0) throw new FlagError("not a GIF image (empty)");
   if (!hasGifSignature(image)) {
     throw new FlagError(`not a GIF image (begins with ${firstBytes(image)})`);
   }
-  if (!isCompleteGif(image)) {
-    // Without a length or chunks, a lost connection looks like the end of the image.
-    const isWholeBody = hasEnd(response);
-    throw new FlagError(
-      isWholeBody
-        ? `not a complete GIF (${image.length} bytes)`
-        : `connection lost after ${image.length} bytes`,
-    );
+  if (!isCompleteGif(image)) throw new FlagError(`not a complete GIF (${image.length} bytes)`);
+  return image;
+}
+
+/** Returns the first bytes of a body in quotes. They show, for example, that it is a web page. */
+function firstBytes(bytes: Uint8Array): string {
+  return JSON.stringify(String.fromCharCode(...bytes.subarray(0, 9)));
+}
+
+async function readBody(response: Response): Promise<Uint8Array> {
+  try {
+    // `bytes` takes a third of the time of a loop over chunks, but it has no limit.
+    if (exactLength(response) <= MAX_SIZE) return await response.bytes();
+    return await readChunks(response.body ?? new ReadableStream());
+  } catch (error) {
+    throw error instanceof FlagError ? error : bodyError(error);
   }
-  return image;
 }
 
-async function checkStatus({ status, statusText, body }: Response): Promise<void> {
-  if (status === 200) return;
-  await body?.cancel();
-  if (status === 404) throw new FlagError("not found", "not found");
-  const line = `HTTP ${status} ${statusText}`.trim();
-  throw status === REQUEST_TIMEOUT ? new StrayResponseError(line) : new FlagError(line);
+/** Returns the length of a body, or `Infinity` if the body can be longer than its headers say. */
+function exactLength({ headers }: Response): number {
+  // Chunks overrule the length. With compression, the length is that of the compressed body.
+  if (headers.has("transfer-encoding") || headers.has("content-encoding")) return Infinity;
+  return Number(headers.get("content-length") ?? Infinity);
 }
 
-async function readImage(response: Response): Promise<Uint8Array> {
-  const image = await readBody(response, MAX_SIZE).catch((error) => {
-    throw bodyError(error, exactLength(response));
-  });
-  if (image === undefined) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
-  return image;
+async function readChunks(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > MAX_SIZE) throw new FlagError(`larger than ${MAX_SIZE / 1e6} MB`);
+    // Deno allocates 64 KB for each chunk, even if it has only one byte. The copy is smaller.
+    chunks.push(chunk.slice());
+  }
+  return await new Blob(chunks).bytes();
 }
 
-/** Returns whether Deno reports an error if the end of the body is missing. */
-function hasEnd({ headers }: Response): boolean {
-  return headers.has("content-length") || headers.has("transfer-encoding");
+function bodyError(error: unknown): FlagError {
+  if (isTimeout(error)) return timeoutError();
+  const why = reason(error);
+  if (why.includes("from connection")) return new FlagError("connection lost during the response");
+  return new FlagError(`cannot read the response: ${why}`);
 }
 
-/** Returns the first bytes of an image in quotes, with control characters escaped or replaced. */
-function firstBytes(image: Uint8Array): string {
-  const text = String.fromCharCode(...image.subarray(0, 9));
-  return JSON.stringify(text.replace(/[\x7f-\x9f]/g, "?"));
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
+}
+
+function timeoutError(): FlagError {
+  return new FlagError(`timed out after ${TIMEOUT / 1000} s`);
 }
