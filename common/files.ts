@@ -22,13 +22,12 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
 export function removeUnfinished(directory: string): void {
   // An absolute path, because the permission to write may not cover the target of a symbolic link.
   const path = `${Deno.cwd()}/${directory}`;
-  Deno.chdir(directory);
-  for (const { name } of Deno.readDirSync(path)) {
-    if (!name.endsWith(UNFINISHED)) continue;
-    try {
-      Deno.removeSync(`${path}/${name}`);
-    } catch {
-      // A worker was just renaming the file.
+  try {
+    Deno.chdir(directory);
+    for (const { name } of Deno.readDirSync(path)) {
+      if (name.endsWith(UNFINISHED)) Deno.removeSync(`${path}/${name}`);
     }
+  } catch {
+    // The directory is gone, or a worker has just renamed the file.
   }
 }
