@@ -1,5 +1,10 @@
 /**
- * Types for the functions of Deno's standard library used here. The copy on npm has no types.
+ * Types for the functions of Deno's standard library used here. The library is on JSR, which many
+ * company networks block, so `deno.json` maps the imports to a copy on npm, which has no types.
+ *
+ * To use JSR, map `@std/assert` to `jsr:@std/assert@1`, `@std/cli/parse-args` to
+ * `jsr:@std/cli@1/parse-args` and `@std/path` to `jsr:@std/path@1`. Then remove `types` from
+ * `deno.json`, and delete this file.
  */
 
 declare module "@std/assert" {
