@@ -1,54 +1,142 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+/** The commands and programs of README.md and docs/ work, and print what the documents show. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { argsOf, copyPool, Page, writePrograms } from "./readme.ts";
-import { deno, output, TempDir, test } from "./testing.ts";
+import { deno, ended, flagSite, isGranted, ROOT, tempDir } from "./helpers.ts";
 
-function guide(): Page {
-  return Page.read("docs/pool.md");
-}
+const ignore = !isGranted("net", "read", "run", "write");
 
-/** Copies the pool and the programs of the guide into `dir`. */
-function prepare(dir: TempDir): void {
-  copyPool(dir);
-  writePrograms(guide(), dir);
-}
+const read = (name: string) => Deno.readTextFileSync(join(ROOT, name)).replaceAll("\r\n", "\n");
 
-test("the guide has a command for each program, and no program has more than 15 lines", () => {
-  const programs = guide().programs();
-  const typed = guide().commands().map(({ line }) => line).join("\n");
-  for (const [name, text] of programs) {
-    const isLibrary = !/WorkerPoolExecutor\(/.test(text);
-    assert(isLibrary || typed.includes(name), `expected a command for ${name}`);
-    const [, ...lines] = text.trimEnd().split("\n"); // the first line is the name
-    assert(lines.length <= 15, `expected at most 15 lines in ${name}`);
+/** Commands that need a network, a keyboard, a debugger or a browser, or run the tests. */
+const BY_HAND =
+  /^npx|deno (test -A|task (check|serve|bench)|compile|repl|run --inspect)|remote\.ts|server\.ts/;
+/** Commands that download flags. The test passes them a site without delays. */
+const DOWNLOADS = /(flags\w*|compare|mine)\.ts|task flags/;
+
+/** Makes a directory with a copy of the programs, and with the programs that a document shows. */
+function copyOfProject(text: string): { path: string } & Disposable {
+  const dir = tempDir();
+  for (const folder of ["", "common", "futures"]) {
+    Deno.mkdirSync(join(dir.path, folder), { recursive: true });
+    for (const { name, isFile } of Deno.readDirSync(join(ROOT, folder))) {
+      if (isFile) Deno.copyFileSync(join(ROOT, folder, name), join(dir.path, folder, name));
+    }
   }
-}, { needs: ["read"] });
+  const programs = text.matchAll(/^```ts ignore\n(\/\/ (\w+\.ts)\n[^]*?)^```$/gm);
+  for (const [, program = "", name = ""] of programs) {
+    // remote.ts imports the pool from a host that does not exist.
+    if (name !== "remote.ts") Deno.writeTextFileSync(join(dir.path, name), program);
+  }
+  return dir;
+}
 
-test("README.md and the guide begin with the same program", () => {
-  assertEquals(
-    Page.read("README.md").programs().get("squares.ts"),
-    guide().programs().get("squares.ts"),
+/** Returns the commands in a document, and the lines that each of them prints. */
+function commandsOf(text: string): Map<string, string[]> {
+  const commands = new Map<string, string[]>();
+  for (const [, command = ""] of text.matchAll(/`(deno (?:run|task|doc) [^`]+)`/g)) {
+    commands.set(command.replaceAll("\n", " "), []);
+  }
+  for (const [, block = ""] of text.matchAll(/^```console\n([^]*?)^```$/gm)) {
+    for (const part of block.split(/^\$ /m).slice(1)) {
+      const [command = "", ...lines] = part.trimEnd().split("\n");
+      commands.set(command.replace(/ +#.*/, ""), lines.filter((line) => line !== "…"));
+    }
+  }
+  return commands;
+}
+
+/** Masks what differs from run to run, and sorts the words: downloads may end in any order. */
+function steady(line: string): string {
+  const masked = line.replace(/from .*?,/, "from SITE,").replace(
+    /\d+\.\d+|\(\d+m?s\)|\d+ steps/g,
+    "…",
   );
-}, { needs: ["read"] });
+  return masked.split(/\s+/).sort().join(" ").trim();
+}
 
-test("the programs of the guide pass the type checker", async () => {
-  await using dir = new TempDir();
-  prepare(dir);
-  // Nothing answers at the address in this program. Its own test checks it.
-  Deno.removeSync(join(dir.path, "remote.ts"));
-  const { code, stderr } = await output(deno(["check", "."], { cwd: dir.path }));
-  assertEquals(code, 0, stderr);
-}, { needs: ["read", "write", "run"] });
+/** Runs a command in a copy of the project. */
+async function runCommand(command: string, cwd: string) {
+  const args = command.split(" ").slice(1);
+  await using site = flagSite();
+  if (DOWNLOADS.test(command)) args.push("--server", site.url);
+  return await ended(deno(args, cwd).output());
+}
 
-test("the executable that the guide compiles contains the code of the workers", async () => {
-  await using dir = new TempDir();
-  prepare(dir);
-  const command = guide().commands().find(({ line }) => line.startsWith("deno compile"));
-  assert(command);
-  // Deno would download the runtime of the executable. Any file will do, because nothing runs it.
-  const env = { DENORT_BIN: Deno.execPath() };
-  const { code, stderr } = await output(deno(argsOf(command), { cwd: dir.path, env }));
-  assertEquals(code, 0, stderr);
-  assertMatch(stderr, /── worker\.ts/);
-  assertMatch(stderr, /── squares\.ts/);
-}, { needs: ["read", "write", "run"], only: "linux" });
+for (const name of ["README.md", "docs/pool.md"]) {
+  const text = ignore ? "" : read(name);
+
+  Deno.test(`${name}: every program passes the type checker`, { ignore }, async () => {
+    using dir = copyOfProject(text);
+    const { code, stderr } = await ended(deno(["check", "."], dir.path).output());
+    assertEquals(code, 0, stderr);
+  });
+
+  for (const [command, shown] of commandsOf(text)) {
+    if (BY_HAND.test(command)) continue;
+    Deno.test(`${name}: ${command} prints what the document shows`, { ignore }, async () => {
+      using dir = copyOfProject(text);
+      const { code, stdout, stderr } = await runCommand(command, dir.path);
+      assertEquals(code, command.includes("ZZ") ? 1 : 0, stderr);
+      const printed = `${stderr}\n${stdout}`.split("\n").map(steady);
+      for (const line of shown.map(steady)) {
+        assert(printed.includes(line), `${line} is not in:\n${printed.join("\n")}`);
+      }
+    });
+  }
+}
+
+const LESSON = ignore ? "" : read("docs/lesson.md");
+const MISTAKES = LESSON.matchAll(
+  /^### (.+)\n\n```diff\n--- (\S+)\n([^]+?)```\n\n```console\n\$ (.+)\n(.+)\n```/gm,
+);
+
+for (const [, title = "", program = "", diff = "", command = "", shown = ""] of MISTAKES) {
+  Deno.test(`docs/lesson.md: ${title} shows what the lesson says`, { ignore }, async () => {
+    using dir = copyOfProject("");
+    const path = join(dir.path, program);
+    const source = Deno.readTextFileSync(path);
+    const linesOf = (sign: string) =>
+      diff.match(RegExp(`(?<=^\\${sign}).*\n`, "gm"))?.join("") ?? "";
+    assertEquals(source.split(linesOf("-")).length, 2, `one place in ${program}`);
+    Deno.writeTextFileSync(path, source.replace(linesOf("-"), linesOf("+")));
+    const { stdout, stderr } = await runCommand(command, dir.path);
+    const printed = `${stderr}\n${stdout}`.replace(/file:\S+\.ts/g, "FILE").split("\n").map(steady);
+    assert(printed.includes(steady(shown)), printed.join("\n"));
+  });
+}
+
+Deno.test("README.md and docs/pool.md have all their programs and commands in a tested form", {
+  ignore,
+}, () => {
+  assert(commandsOf(read("README.md")).size > 12);
+  assert(commandsOf(read("docs/pool.md")).size > 15);
+  assertEquals(LESSON.match(/^### /gm)?.length, 6);
+});
+
+Deno.test("README.md shows downloadMany as it stands in the three programs", { ignore }, () => {
+  for (const name of ["flags.ts", "flags_threadpool.ts", "flags_async.ts"]) {
+    const [source = "no match"] =
+      read(name).match(/^export async function downloadMany[^]*?^}\n/m) ?? [];
+    assertStringIncludes(read("README.md"), source);
+  }
+});
+
+Deno.test("README.md and docs/pool.md begin with the same program", { ignore }, () => {
+  const [program = "no match"] = read("docs/pool.md").match(/^\/\/ squares\.ts\n[^]*?^```/m) ?? [];
+  assertStringIncludes(read("README.md"), program);
+});
+
+Deno.test("the links in the documents lead to files and headings that exist", { ignore }, () => {
+  for (const name of ["README.md", "docs/pool.md", "docs/lesson.md", "docs/benchmarks.md"]) {
+    const text = read(name);
+    const headings = Array.from(
+      text.matchAll(/^#+ (.+)$/gm),
+      ([, heading = ""]) =>
+        `#${heading.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-")}`,
+    );
+    for (const [, target = ""] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      if (target.startsWith("#")) assert(headings.includes(target), `${name}: ${target}`);
+      else if (!target.startsWith("https:")) Deno.statSync(join(ROOT, name, "..", target));
+    }
+  }
+});
