@@ -109,7 +109,7 @@ Deno.test("README.md and docs/pool.md have all their programs and commands in a 
   ignore,
 }, () => {
   assert(commandsOf(read("README.md")).size > 12);
-  assert(commandsOf(read("docs/pool.md")).size > 15);
+  assert(commandsOf(read("docs/pool.md")).size > 9);
   assertEquals(LESSON.match(/^### /gm)?.length, 6);
 });
 
