@@ -1,76 +1,44 @@
-/** What the tests of `futures/` share. */
-
-import { assert, assertEquals } from "@std/assert";
+/** What the tests of the pool share. Workers load this file, too. */
+import { assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Future, WorkerPoolExecutor } from "../../futures/mod.ts";
-import type { TestOptions } from "../testing.ts";
-import { shared, sleep } from "./pool_tasks.ts";
+import type { Future } from "../../futures/mod.ts";
 
-/** The options of a test that opens a pool. */
-export const POOL: TestOptions = { needs: ["read"] };
-
-/** The module whose functions the tests submit. */
-export const TASKS_URL: string = import.meta.resolve("./pool_tasks.ts");
-
-export function newPool(maxWorkers = 2): WorkerPoolExecutor {
-  return new WorkerPoolExecutor(TASKS_URL, { maxWorkers });
+/**
+ * Returns whether the tests lack one of these permissions. The function is not in `../helpers.ts`,
+ * because each worker would then load the programs, too.
+ */
+export function lacks(...names: Deno.PermissionName[]): boolean {
+  return names.some((name) => Deno.permissions.querySync({ name }).state !== "granted");
 }
 
-export const orders = [{ ordered: true }, { ordered: false }];
+export const ORDERS = [{ ordered: true }, { ordered: false }];
 
 export function range(length: number): number[] {
   return Array.from({ length }, (_, n) => n);
 }
 
-/** Returns a future in each state, with its resolvers. */
-export function inEveryState() {
-  const states = {
-    pending: Future.withResolvers<number>(),
-    running: Future.withResolvers<number>(),
-    cancelled: Future.withResolvers<number>(),
-    finished: Future.withResolvers<number>(),
-  };
-  states.running.start();
-  states.cancelled.future.cancel();
-  states.finished.resolve(1);
-  return { ...states, all: Object.values(states).map(({ future }) => future) };
-}
-
-export function results<T>(futures: Future<T>[]): Promise<T[]> {
-  return Promise.all(futures.map((future) => future.result()));
-}
-
-export function statesOf(futures: Future<unknown>[]): string[] {
-  return futures.map(({ state }) => state);
-}
-
-export function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : `${error}`;
-}
-
-/** Resolves to `"cancelled"`, `"returned"` or the name of the error that the task threw. */
-export async function ending(future: Future<unknown>): Promise<string> {
-  await settled(future);
-  return future.cancelled() ? "cancelled" : nameOf(await future.exception() ?? "returned");
-}
-
-export function settled(future: Future<unknown>): Promise<void> {
-  return new Promise((resolve) => future.addDoneCallback(() => resolve()));
+export function sleep(ms = 0): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep();
 }
 
-/** Resolves when `count` has not changed for 100 ms. */
-export async function silence(count: Int32Array): Promise<void> {
-  const before = count[0];
-  await sleep(100);
-  if (count[0] !== before) await silence(count);
+/** Resolves to `"cancelled"`, `"returned"` or the name of the error that the future failed with. */
+export async function outcomeOf(future: Future<unknown>): Promise<string> {
+  await new Promise<void>((resolve) => future.addDoneCallback(() => resolve()));
+  if (future.cancelled()) return "cancelled";
+  const error = await future.exception();
+  return error === undefined ? "returned" : nameOf(error);
 }
 
-/** Resolves to the items, followed by the name of the error if there was one. */
+export function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : `${error}`;
+}
+
+/** Resolves to the items, and then the name of the error if there was one. */
 export async function listToError(items: AsyncIterable<unknown>): Promise<unknown[]> {
   const list: unknown[] = [];
   try {
@@ -81,66 +49,61 @@ export async function listToError(items: AsyncIterable<unknown>): Promise<unknow
   return list;
 }
 
-/** Submits tasks. Call the returned function to assert that each task ran once. */
-export function submitTicks(
-  executor: WorkerPoolExecutor,
-  fn: (...args: [Int32Array, number]) => unknown,
-): () => Promise<void> {
-  const counts = shared(5);
-  const futures = range(5).map((n) => executor.submit(fn, counts, n));
-  return async () => {
-    await results(futures);
-    assertEquals([...counts], [1, 1, 1, 1, 1]);
-  };
+/** Returns numbers that all threads share. */
+export function shared(length = 1): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4 * length));
 }
 
-setFlagsFromString("--expose-gc");
-const collectGarbage: () => void = runInNewContext("gc");
+const OPEN = 0;
+const ARRIVED = 1;
 
-/** Asserts that nothing keeps any of these objects after a garbage collection. */
-export async function assertNotKept(refs: WeakRef<object>[], what: string): Promise<void> {
-  // An object that was read in this turn of the event loop lives until the turn ends. Messages
-  // between threads may need some turns until nothing refers to them.
-  let kept = refs;
-  for (let round = 0; round < 50 && kept.length > 0; round++) {
-    await sleep();
-    collectGarbage();
-    kept = kept.filter((ref) => ref.deref() !== undefined);
+/** Holds tasks at `passGate(gate.numbers)` until `open` is called or the block ends. */
+export class Gate implements Disposable {
+  readonly numbers = shared(2);
+
+  /** Resolves when `count` tasks have arrived at the gate. */
+  async arrived(count = 1): Promise<void> {
+    await until(() => Atomics.load(this.numbers, ARRIVED) >= count);
   }
-  assert(kept.length === 0, `${kept.length} of ${refs.length} ${what} are still in memory`);
+
+  open(): void {
+    Atomics.store(this.numbers, OPEN, 1);
+    Atomics.notify(this.numbers, OPEN);
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
+  }
 }
 
-/** Counts the listeners that are attached to the signal. */
-export function countListeners(signal: AbortSignal): { attached: number } {
-  const count = { attached: 0 };
-  const add = signal.addEventListener;
-  const remove = signal.removeEventListener;
-  const listeners = new Set<unknown>();
-  const update = () => {
-    count.attached = listeners.size;
-  };
-  signal.addEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
-    listeners.add(listener);
-    update();
-    add.call(signal, type, listener);
-  };
-  signal.removeEventListener = (type: string, listener: EventListenerOrEventListenerObject) => {
-    listeners.delete(listener);
-    update();
-    remove.call(signal, type, listener);
-  };
-  return count;
+/** A task that blocks its thread until the gate is open. */
+export function passGate<T>(numbers: Int32Array, value?: T): T | undefined {
+  Atomics.add(numbers, ARRIVED, 1);
+  Atomics.wait(numbers, OPEN, 0);
+  return value;
 }
 
-/** Adds to the time that the program sees, until the end of the block. */
-export class ShiftedClock implements Disposable {
-  #shift = 0;
-  readonly #performanceNow = performance.now;
-  readonly #dateNow = Date.now;
+/** Collects the arguments of `console.error`, which prints nothing until the end of the block. */
+export class LoggedErrors implements Disposable {
+  readonly all: unknown[][] = [];
+  readonly #error = console.error;
 
   constructor() {
-    performance.now = () => this.#performanceNow.call(performance) + this.#shift;
-    Date.now = () => this.#dateNow.call(Date) + this.#shift;
+    console.error = (...args: unknown[]) => this.all.push(args);
+  }
+
+  [Symbol.dispose](): void {
+    console.error = this.#error;
+  }
+}
+
+/** Moves the clock that the program sees, until the end of the block. */
+export class ShiftedClock implements Disposable {
+  #shift = 0;
+  readonly #now = performance.now;
+
+  constructor() {
+    performance.now = () => this.#now.call(performance) + this.#shift;
   }
 
   advance(ms: number): void {
@@ -148,7 +111,21 @@ export class ShiftedClock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    performance.now = this.#performanceNow;
-    Date.now = this.#dateNow;
+    performance.now = this.#now;
   }
+}
+
+/** Asserts that nothing keeps any of these objects after some garbage collections. */
+export async function assertNotKept(refs: WeakRef<object>[]): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  let kept = refs;
+  // An object that was read in this turn of the event loop lives until the turn ends, and messages
+  // between threads may need some turns until nothing refers to them.
+  for (let round = 0; round < 50 && kept.length > 0; round++) {
+    await sleep(1);
+    collectGarbage();
+    kept = kept.filter((ref) => ref.deref() !== undefined);
+  }
+  assertEquals([kept.length, refs.length > 0], [0, true], "the number of objects in memory");
 }

@@ -1,293 +1,416 @@
-/** The tests of `map`. */
+/** `map` reads items, submits them in chunks, and yields the results in order. */
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { TimeoutError, WorkerPoolExecutor } from "../../futures/mod.ts";
 
-import {
-  assert,
-  assertEquals,
-  assertRejects,
-  assertStrictEquals,
-  assertStringIncludes,
-  assertThrows,
-} from "@std/assert";
-import { test } from "../testing.ts";
-import {
-  assertNotKept,
-  listToError,
-  newPool,
-  orders,
-  POOL,
-  range,
-  ShiftedClock,
-  until,
-} from "./helpers.ts";
-import * as tasks from "./pool_tasks.ts";
-import { shared, sleep } from "./pool_tasks.ts";
+import { assertNotKept, Gate, lacks, listToError, ORDERS, passGate, range } from "./helpers.ts";
+import { shared, ShiftedClock, sleep, until } from "./helpers.ts";
 
-test("map yields in the order of items, or of completion with ordered: false", async () => {
-  for (const chunkSize of [1, 2, 7, 100]) {
-    await using executor = newPool();
-    for (const { ordered } of orders) {
-      const gate = shared();
-      const steps = range(20).map((value) => ({ value, ...(value === 0 && { gate }) }));
-      const map = executor.map(tasks.step, steps.values(), { chunkSize, ordered });
-      // When this task has run, only the first chunk is unfinished.
-      await executor.submit(tasks.add, 1, 1).result();
-      tasks.tick(gate);
-      const late = [...range(20).slice(chunkSize), ...range(20).slice(0, chunkSize)];
-      assertEquals(await Array.fromAsync(map), ordered ? range(20) : late);
-      assertEquals(await Array.fromAsync(executor.map(tasks.step, [], { ordered })), []);
+const ignore = lacks("read");
+
+const workerId = crypto.randomUUID();
+
+/** What a task does: it counts itself, waits, throws, and returns its value. */
+interface Step {
+  count?: Int32Array;
+  gate?: Int32Array;
+  error?: string | false;
+  value?: number;
+}
+
+export function step({ count, gate, error, value = 0 }: Step): number {
+  if (count) Atomics.add(count, 0, 1);
+  if (gate) passGate(gate);
+  if (error) throw new Error(error);
+  return value;
+}
+
+export const add = (a: number, b: number): number => a + b;
+export const double = (n: number): number => 2 * n;
+export const echo = <T>(value: T): T => value;
+export const nameOfEntry = ({ name }: { name: string }): string => name;
+export const idBehindGate = (gate: Int32Array): string => passGate(gate, workerId) ?? "";
+export const newObject = (n: number): { n: number } => ({ n });
+export const exitAt4 = (n: number): number => n === 4 ? Deno.exit(0) : n;
+export const functionAt4 = (n: number): unknown => n === 4 ? () => {} : n;
+
+function newPool(maxWorkers = 1): WorkerPoolExecutor {
+  return new WorkerPoolExecutor(import.meta.url, { maxWorkers });
+}
+
+/** An endless iterator of numbers that counts what is read and how often it is closed. */
+class Numbers implements IterableIterator<number> {
+  read = 0;
+  closed = 0;
+
+  next(): IteratorResult<number> {
+    return { value: this.read++ };
+  }
+
+  return(): IteratorResult<number> {
+    this.closed++;
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}
+
+async function* numbersUntil(end: Promise<unknown>, count: number): AsyncGenerator<number> {
+  yield* range(count);
+  await end;
+}
+
+Deno.test("map refuses items that are not iterable", () => {
+  const executor = newPool();
+  for (const items of [5, undefined, null, {}, Promise.resolve([1])] as never[]) {
+    assertThrows(() => executor.map(echo, items), TypeError, "items: expected an iterable");
+  }
+});
+
+Deno.test("map refuses sizes that are not positive integers", () => {
+  const executor = newPool();
+  for (const n of [0, -1, 1.5, NaN, Infinity]) {
+    for (const name of ["chunkSize", "bufferSize"]) {
+      const message = `${name}: expected a positive integer, got ${n}`;
+      assertThrows(() => executor.map(echo, [], { [name]: n }), RangeError, message);
     }
   }
-}, POOL);
+});
 
-test("map submits one message per chunk when called, not at the first next()", async () => {
-  await using executor = newPool();
-  const started = shared();
-  const gate = shared();
-  const items = Iterator.from(range(8)).map(() => ({ started, gate }));
-  const map = executor.map(tasks.workerId, items, { chunkSize: 4 });
+for (const chunkSize of [1, 2, 7, 100]) {
+  Deno.test(`map keeps the order of items in chunks of ${chunkSize}`, { ignore }, async () => {
+    await using executor = newPool(2);
+    for (const { ordered } of ORDERS) {
+      using gate = new Gate();
+      const steps = range(20).map((value) =>
+        value === 0 ? { value, gate: gate.numbers } : { value }
+      );
+      const map = executor.map(step, steps.values(), { chunkSize, ordered });
+      // When this task has run, only the first chunk is unfinished.
+      await executor.submit(add, 1, 1).result();
+      gate.open();
+      const completed = [...range(20).slice(chunkSize), ...range(20).slice(0, chunkSize)];
+      assertEquals(await Array.fromAsync(map), ordered ? range(20) : completed);
+    }
+    assertEquals(await Array.fromAsync(executor.map(echo, "", { chunkSize })), []);
+  });
+}
+
+Deno.test("map submits its chunks when it is called", { ignore }, async () => {
+  await using executor = newPool(2);
+  using gate = new Gate();
+  const items = range(8).map(() => gate.numbers).values();
+  const map = executor.map(idBehindGate, items, { chunkSize: 4 });
   assertEquals(items.next().done, true);
-  await until(() => started[0] === 2);
-  tasks.tick(gate);
+  await gate.arrived(2);
+  gate.open();
   const ids = await Array.fromAsync(map);
   assert(ids[0] !== ids[4]);
   assertEquals(ids, range(8).map((n) => ids[n < 4 ? 0 : 4]));
-}, POOL);
+});
 
-test("map throws a TypeError when called with items that are not iterable", async () => {
-  await using executor = newPool();
-  async function* asyncItems() {
-    yield 1;
-  }
-  for (const items of [5, undefined, null, {}, asyncItems(), Promise.resolve([1])] as never[]) {
-    for (const { ordered } of orders) {
-      const map = () => executor.map(tasks.echo, items, { ordered });
-      assertThrows(map, TypeError, "iterable");
-    }
-  }
-  assertEquals(await Array.fromAsync(executor.map(tasks.echo, "abc")), ["a", "b", "c"]);
-}, POOL);
-
-test("map throws a RangeError when called with options that make no sense", async () => {
-  await using executor = newPool();
-  for (const n of [0, -1, 1.5, NaN, Infinity, 2 ** 53]) {
-    for (const name of ["chunkSize", "bufferSize"]) {
-      const map = () => executor.map(tasks.echo, [], { [name]: n });
-      assertThrows(map, RangeError, `${name}: expected a positive integer, got ${n}`);
-    }
-  }
-  assertThrows(() => executor.map(tasks.echo, [], { timeout: NaN }), RangeError, "timeout");
-}, POOL);
-
-test("bufferSize limits the results that are in progress or not yet yielded", async () => {
-  await using executor = newPool();
+Deno.test("bufferSize limits the items that are read ahead", { ignore }, async () => {
+  await using executor = newPool(2);
   for (const [chunkSize, bufferSize] of [[1, 1], [1, 8], [3, 8], [100, 8]] as const) {
-    for (const { ordered } of orders) {
-      let read = 0;
-      let closed = 0;
-      const items = Iterator.from({
-        next: () => ({ value: { value: read++ } }),
-        return: () => ({ value: closed++, done: true }),
-      });
-      const map = executor.map(tasks.step, items, { chunkSize, bufferSize, ordered });
+    for (const { ordered } of ORDERS) {
+      const items = new Numbers();
+      const map = executor.map(double, items, { chunkSize, bufferSize, ordered });
       const values: number[] = [];
-      for (const n of range(50)) {
-        assert(0 < read && read <= n + bufferSize, `${read} items read when ${n} were out`);
+      for (const n of range(30)) {
+        assertEquals(items.read, n === 0 ? bufferSize : n + bufferSize);
         values.push((await map.next()).value);
       }
-      if (ordered) assertEquals(values, range(50));
-      assertEquals(new Set(values).size, 50);
-      assertEquals([await map.return?.(), closed], [{ value: undefined, done: true }, 1]);
+      assertEquals(
+        values.toSorted((a, b) => a - b),
+        ordered ? values : values.toSorted((a, b) => a - b),
+      );
+      assertEquals(new Set(values).size, 30);
+      assertEquals([await map.return?.(), items.closed], [{ value: undefined, done: true }, 1]);
     }
   }
-}, POOL);
+});
 
-test("map refills the buffer before it yields, so workers run during the loop body", async () => {
-  await using executor = newPool(1);
+Deno.test("map refills the buffer before it yields a result", { ignore }, async () => {
+  await using executor = newPool();
   for (const bufferSize of [1, 3]) {
-    for (const { ordered } of orders) {
-      const started = shared();
-      let read = 0;
-      const items = Iterator.from({ next: () => ({ value: { started, value: read++ } }) });
+    for (const { ordered } of ORDERS) {
+      const count = shared();
+      const items = Iterator.from(new Numbers()).map((value) => ({ value, count }));
       let yielded = 0;
-      for await (const value of executor.map(tasks.step, items, { bufferSize, ordered })) {
+      for await (const value of executor.map(step, items, { bufferSize, ordered })) {
         assertEquals(value, yielded);
         yielded++;
-        assertEquals(read, yielded + bufferSize);
-        // The worker does the task that was submitted last before the body of the loop ends.
-        await until(() => started[0] === read);
-        if (yielded === 12) break;
+        // The worker runs the task that was submitted last before the body of the loop ends.
+        await until(() => count[0] === yielded + bufferSize);
+        if (yielded === 9) break;
       }
     }
   }
-}, POOL);
+});
 
-test("an error surfaces at its own item, after the results before it", async () => {
-  await using executor = newPool(1);
-  const throwing = range(8).map((value) => ({ value, error: value === 4 ? "four" : "" }));
-  const ending = function* () {
-    yield* throwing.slice(0, 4);
-    throw new Error("four");
-  };
+Deno.test("an error surfaces after the results before its item", { ignore }, async () => {
+  await using executor = newPool();
+  const steps = range(8).map((value) => ({ value, error: value === 4 && "at four" }));
   for (const [chunkSize, bufferSize] of [[1, 100], [3, 100], [9, 100], [1, 2], [2, 5]] as const) {
-    for (const { ordered } of orders) {
-      const options = { chunkSize, bufferSize, ordered };
-      for (const items of [throwing, ending()]) {
-        const seen = await listToError(executor.map(tasks.step, items, options));
-        assertEquals(seen, [...range(4), "Error"]);
-      }
-      const crash = executor.map(tasks.exitFor4, range(8), options);
-      assertEquals(await listToError(crash), [...range(4), "WorkerCrashError"]);
+    for (const { ordered } of ORDERS) {
+      const map = executor.map(step, steps, { chunkSize, bufferSize, ordered });
+      assertEquals(await listToError(map), [0, 1, 2, 3, "Error"]);
     }
   }
-}, POOL);
+});
+
+Deno.test("a dead worker or an uncloneable value fails its chunk", { ignore }, async () => {
+  await using executor = newPool();
+  for (const [chunkSize, before] of [[1, 4], [3, 3], [9, 0]] as const) {
+    const items = range(8).map((n) => n === 4 ? new URL("https://deno.com") : n);
+    const sent = executor.map(echo<unknown>, items, { chunkSize });
+    assertEquals(await listToError(sent), [...range(before), "DataCloneError"]);
+    const returned = executor.map(functionAt4, range(8), { chunkSize });
+    assertEquals(await listToError(returned), [...range(before), "DataCloneError"]);
+    const died = executor.map(exitAt4, range(8), { chunkSize });
+    assertEquals(await listToError(died), [...range(before), "WorkerCrashError"]);
+  }
+});
+
+Deno.test("an error of a map that nobody reads is not reported", { ignore }, async () => {
+  await using executor = newPool();
+  for (const { ordered } of ORDERS) {
+    executor.map(step, [{ error: "unread" }, { error: "unread" }], { ordered });
+    executor.map(step, failingAfter(1), { ordered });
+  }
+});
 
 for (const chunkSize of [1, 10]) {
-  test(`map does not keep a result that it has yielded, with chunkSize ${chunkSize}`, async () => {
+  Deno.test(`map forgets what it yielded from chunks of ${chunkSize}`, { ignore }, async () => {
     await using executor = newPool();
-    for (const { ordered } of orders) {
-      const map = executor.map(tasks.wrap, range(30), { chunkSize, ordered });
+    for (const { ordered } of ORDERS) {
+      const map = executor.map(newObject, range(20), { chunkSize, ordered });
       const refs: WeakRef<object>[] = [];
       const read = async () => {
         const { value } = await map.next();
         refs.push(new WeakRef(value));
       };
       for (const _ of range(15)) await read();
-      await assertNotKept(refs, "yielded results");
-      assertEquals((await Array.fromAsync(map)).length, 15);
+      await assertNotKept(refs);
+      assertEquals((await Array.fromAsync(map)).length, 5);
     }
-  }, POOL);
+  });
 }
 
-test("the timeout of map counts from the call, and cancels what has not started", async () => {
-  for (const { ordered } of orders) {
-    await using executor = newPool(1);
-    const started = shared();
-    const gate = shared();
+Deno.test("the timeout of map counts from the call", { ignore }, async () => {
+  for (const { ordered } of ORDERS) {
+    using clock = new ShiftedClock();
+    await using executor = newPool();
+    using gate = new Gate();
     const count = shared();
-    const steps = [{ value: 7 }, { started, gate }, { started: count }];
-    const map = executor.map(tasks.step, steps, { timeout: 150, ordered });
-    await until(() => started[0] === 1);
-    await sleep(200);
+    const steps = [{ value: 7 }, { gate: gate.numbers }, { count }];
+    const map = executor.map(step, steps, { timeout: 60_000, ordered });
+    await gate.arrived();
+    clock.advance(60_000);
     assertEquals((await map.next()).value, 7);
-    const late = map.next().catch((error) => `${error}`);
-    const first = `${await Promise.race([late, sleep(100)])}`;
-    assertStringIncludes(first, "TimeoutError: not done within 150 ms");
-    tasks.tick(gate);
+    await assertRejects(() => map.next(), TimeoutError, "not done within 60000 ms");
+    gate.open();
     await executor.shutdown();
     assertEquals(count[0], 0);
   }
-}, POOL);
+});
 
-test("a timeout of 2^31 ms never becomes a limit for a later result of map", async () => {
-  using clock = new ShiftedClock();
-  for (const { ordered } of orders) {
-    await using executor = newPool(1);
-    const gate = shared();
-    const steps = [{ value: 1 }, { value: 2, gate }];
-    const map = executor.map(tasks.step, steps, { timeout: 2 ** 31, ordered });
-    assertEquals((await map.next()).value, 1);
-    clock.advance(2 ** 31 + 1);
-    const next = map.next();
-    await Promise.race([next, sleep(5)]);
-    tasks.tick(gate);
-    assertEquals((await next).value, 2);
-  }
-}, POOL);
+Deno.test("a timeout of map passes while next() waits", { ignore }, async () => {
+  await using executor = newPool();
+  using gate = new Gate();
+  const map = executor.map(passGate, [gate.numbers], { timeout: 5 });
+  await assertRejects(() => map.next(), TimeoutError, "not done within 5 ms");
+});
 
 type Results = AsyncIterableIterator<unknown>;
+const error = new Error("from the caller");
 
-const leavings: Record<string, (map: Results) => Promise<unknown>> = {
-  "a result throws": (map) => assertRejects(() => Array.fromAsync(map), Error, "second"),
-  "the loop is left early": async (map) => {
+/** Ways to end a map before its end. The second result of the map is an error. */
+const LEAVINGS: Record<string, (map: Results) => Promise<unknown>> = {
+  "when a result throws": (map) => assertRejects(() => Array.fromAsync(map), Error, "second"),
+  "when the loop is left": async (map) => {
     for await (const _ of map) break;
   },
-  "return() is called before the first next()": async (map) => await map.return?.(),
-  "throw() is called before the first next()": async (map) => {
-    await assertRejects(async () => await map.throw?.(new Error("thrown")), Error, "thrown");
+  "at return() before the first next()": async (map) => await map.return?.(),
+  "at throw() before the first next()": async (map) => {
+    await assertRejects(async () => await map.throw?.(error), Error, "from the caller");
   },
-  "throw() is called after the first next()": async (map) => {
+  "at throw() after the first next()": async (map) => {
     await map.next();
-    await assertRejects(async () => await map.throw?.(new Error("thrown")), Error, "thrown");
+    await assertRejects(async () => await map.throw?.(error), Error, "from the caller");
   },
 };
 
-for (const [when, leave] of Object.entries(leavings)) {
-  test(`map cancels the tasks that have not started and closes items when ${when}`, async () => {
-    for (const { ordered } of orders) {
-      await using executor = newPool(1);
-      const gate = shared();
+for (const [when, leave] of Object.entries(LEAVINGS)) {
+  Deno.test(`map cancels its tasks and closes the items ${when}`, { ignore }, async () => {
+    for (const { ordered } of ORDERS) {
+      await using executor = newPool();
+      using gate = new Gate();
       const count = shared();
-      let closed = 0;
-      const items = function* () {
-        try {
-          yield { value: 1 };
-          yield { error: "second" };
-          yield { gate };
-          while (true) yield { started: count };
-        } finally {
-          closed++;
-        }
-      };
-      const map = executor.map(tasks.step, items(), { ordered, bufferSize: 50 });
+      const items = new Numbers();
+      const steps = [{ value: 1 }, { error: "second" }, { gate: gate.numbers }];
+      const source = Iterator.from(items).map((n) => steps[n] ?? { count });
+      const map = executor.map(step, source, { ordered, bufferSize: 9 });
       await leave(map);
-      assertEquals(closed, 1);
-      assertEquals(await map.next(), { done: true, value: undefined });
-      tasks.tick(gate);
+      assertEquals([items.closed, await map.next()], [1, { done: true, value: undefined }]);
+      gate.open();
       await executor.shutdown();
       assertEquals(count[0], 0);
     }
-  }, POOL);
+  });
 }
 
-test("the caller of map sees the first error, even if closing items throws", async () => {
-  await using executor = newPool(1);
+Deno.test("an error takes precedence over an error of closing the items", { ignore }, async () => {
+  await using executor = newPool();
   const closing = new Error("from closing");
-  const newItems = () => {
-    let n = 0;
-    return Iterator.from({
-      next: () => ({ value: { error: n++ === 1 ? "from the task" : "" } }),
-      return() {
-        throw closing;
-      },
-    });
+  class Closing extends Numbers {
+    override return(): never {
+      throw closing;
+    }
+  }
+  const newMap = () => {
+    const steps = Iterator.from(new Closing()).map((n) => ({ error: n === 1 && "from a task" }));
+    return executor.map(step, steps, { bufferSize: 5 });
   };
-  for (const { ordered } of orders) {
-    const newMap = () => executor.map(tasks.step, newItems(), { ordered, bufferSize: 5 });
-    await assertRejects(() => Array.fromAsync(newMap()), Error, "from the task");
-    const thrown = new Error("from throw()");
-    const early = newMap();
-    assertStrictEquals(await early.throw?.(thrown).catch((error) => error), thrown);
-    const late = newMap();
-    await late.next();
-    assertStrictEquals(await late.throw?.(thrown).catch((error) => error), thrown);
-    // Without an earlier error, the caller sees the error from closing, as in a for loop.
-    for (
-      const stop of [
-        () => newMap().return?.(),
-        async () => {
-          for await (const _ of newMap()) break;
-        },
-      ]
-    ) {
-      const [{ status, reason }] = await Promise.allSettled([stop()]) as [PromiseRejectedResult];
-      assertEquals(status, "rejected");
-      assertStrictEquals(reason, closing);
-    }
-  }
-}, POOL);
+  await assertRejects(() => Array.fromAsync(newMap()), Error, "from a task");
+  assertStrictEquals(await newMap().throw?.(error).catch((it) => it), error);
+  // Without another error, the caller sees the error of closing, as in a `for` loop.
+  assertStrictEquals(await newMap().return?.().catch((it) => it), closing);
+  const leaveLoop = async () => {
+    for await (const _ of newMap()) break;
+  };
+  assertStrictEquals(await leaveLoop().catch((it) => it), closing);
+});
 
-test("map over an endless generator does not retain yielded results", async () => {
-  for (const { ordered } of orders) {
-    await using executor = newPool();
-    const items = Iterator.from({ next: () => ({ value: new Uint8Array(200_000) }) });
-    let count = 0;
-    let before = 0;
-    for await (const { length } of executor.map(tasks.echo, items, { bufferSize: 8, ordered })) {
-      assertEquals(length, 200_000);
-      count++;
-      if (count === 300) before = Deno.memoryUsage().rss;
-      if (count === 1300) break;
+function* failingAfter(count: number): Generator<Step> {
+  for (const value of range(count)) yield { value };
+  throw new RangeError("from the source");
+}
+
+async function* failingLater(count: number): AsyncGenerator<Step> {
+  await sleep();
+  yield* failingAfter(count);
+}
+
+Deno.test("an error of the source surfaces after the results before it", { ignore }, async () => {
+  await using executor = newPool();
+  for (const source of [failingAfter, failingLater]) {
+    for (const options of [{}, { chunkSize: 3 }, { bufferSize: 2 }, { ordered: false }]) {
+      const map = executor.map(step, source(5), options);
+      assertEquals(await listToError(map), [...range(5), "RangeError"]);
     }
-    assert(Deno.memoryUsage().rss - before < 100e6, "half of the 200 MB are still there");
+    assertEquals(await listToError(executor.map(step, source(0))), ["RangeError"]);
   }
-}, POOL);
+});
+
+Deno.test("the items of map may be an async generator or a stream", { ignore }, async () => {
+  await using executor = newPool(2);
+  for (
+    const options of [{}, { chunkSize: 3 }, { bufferSize: 2 }, { chunkSize: 3, bufferSize: 4 }]
+  ) {
+    for (const source of [numbersUntil(sleep(), 10), ReadableStream.from(range(10))]) {
+      const doubled = await Array.fromAsync(executor.map(double, source, options));
+      assertEquals(doubled, range(10).map((n) => 2 * n));
+    }
+    assertEquals(await Array.fromAsync(executor.map(double, numbersUntil(sleep(), 0))), []);
+  }
+});
+
+Deno.test("the items of map may be the entries of a directory", { ignore }, async () => {
+  await using executor = newPool();
+  const directory = fromFileUrl(new URL(".", import.meta.url));
+  const names = await Array.fromAsync(executor.map(nameOfEntry, Deno.readDir(directory)));
+  assertEquals(names.sort(), Array.from(Deno.readDirSync(directory), ({ name }) => name).sort());
+});
+
+Deno.test("map reads async items from the call on, while there is room", { ignore }, async () => {
+  await using executor = newPool();
+  for (const [bufferSize, expected] of [[undefined, 10], [4, 4]] as const) {
+    let read = 0;
+    const source = async function* () {
+      for (const n of range(10)) {
+        await sleep();
+        read++;
+        yield n;
+      }
+    };
+    const map = executor.map(double, source(), { bufferSize });
+    await until(() => read === expected);
+    await sleep(5);
+    assertEquals(read, expected);
+    assertEquals(await Array.fromAsync(map), range(10).map((n) => 2 * n));
+  }
+});
+
+Deno.test("a slow source does not delay the results that are done", { ignore }, async () => {
+  await using executor = newPool();
+  for (const { ordered } of ORDERS) {
+    for (const bufferSize of [undefined, 1, 5]) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const map = executor.map(double, numbersUntil(promise, 3), { ordered, bufferSize });
+      for (const n of range(3)) assertEquals((await map.next()).value, 2 * n);
+      const last = map.next();
+      resolve();
+      assertEquals((await last).done, true);
+    }
+  }
+});
+
+Deno.test("leaving the loop does not wait for a source that is reading", { ignore }, async () => {
+  await using executor = newPool();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const count = shared();
+  let closed = 0;
+  const source = async function* () {
+    try {
+      yield { value: 1 };
+      await promise;
+      yield { count };
+    } finally {
+      closed++;
+    }
+  };
+  for await (const value of executor.map(step, source())) {
+    assertEquals(value, 1);
+    break;
+  }
+  assertEquals(closed, 0);
+  resolve();
+  await until(() => closed === 1);
+  await executor.shutdown();
+  assertEquals(count[0], 0);
+});
+
+Deno.test("leaving the loop waits until an async source is closed", { ignore }, async () => {
+  await using executor = newPool();
+  let closed = 0;
+  const source = async function* () {
+    try {
+      for (let n = 0; true; n++) yield n;
+    } finally {
+      await sleep();
+      closed++;
+    }
+  };
+  for await (const _ of executor.map(double, source(), { bufferSize: 2 })) break;
+  await until(() => closed === 1);
+});
+
+Deno.test("the results of one pool may be the items of another", { ignore }, async () => {
+  await using first = newPool();
+  await using second = newPool();
+  const numbers = new Numbers();
+  const doubled = first.map(double, numbers, { bufferSize: 8 });
+  let seen = 0;
+  for await (const n of second.map(double, doubled, { bufferSize: 8 })) {
+    assertEquals(n, 4 * seen);
+    seen++;
+    await sleep();
+    // Each pool has at most 8 items in its buffer.
+    assert(numbers.read <= seen + 16, `${numbers.read} read, ${seen} seen`);
+    if (seen === 40) break;
+  }
+  await until(() => numbers.closed === 1);
+});
