@@ -84,6 +84,30 @@ export async function ended(output: Promise<Deno.CommandOutput>): Promise<Ended>
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
+/** Reads a stream until its text matches. `rest` resolves to the whole text at the end. */
+export async function readUntil(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  pattern: RegExp,
+): Promise<{ text: string; rest: () => Promise<string> }> {
+  const chunks = stream.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let text = "";
+  const read = async (isEnough: () => boolean) => {
+    while (!isEnough()) {
+      const { done, value } = await chunks.next();
+      if (done) return;
+      text += value;
+    }
+  };
+  await read(() => pattern.test(text));
+  return {
+    text,
+    async rest() {
+      await read(() => false);
+      return text;
+    },
+  };
+}
+
 /** Returns the permissions that the task of a program in deno.json gives to it. */
 function permissionsOf(program: string): string[] {
   const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));

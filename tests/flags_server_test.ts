@@ -1,0 +1,143 @@
+/** The built-in site serves real flags, with delays and errors, on a port that users choose. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { flagCodes, serveFlags } from "../common/site.ts";
+import { isGranted, readUntil, replace, run, start, tempDir } from "./helpers.ts";
+
+const SITE = { ignore: !isGranted("net", "read"), sanitizeResources: false };
+const ignore = !isGranted("net", "read", "run", "write");
+
+const USAGE = "usage: flags_server.ts [PORT] [--delay MIN-MAX] [--error-rate P]\n";
+
+function urlOf({ addr }: Deno.HttpServer<Deno.NetAddr>, path = "flags/br/br.gif"): string {
+  return `http://127.0.0.1:${addr.port}/${path}`;
+}
+
+for (const method of ["GET", "HEAD"]) {
+  Deno.test(`the site answers ${method} with a flag, also from its cache`, SITE, async () => {
+    await using site = serveFlags();
+    const file = new URL(import.meta.resolve("famfamfam-flags/dist/gif/br.gif"));
+    const flag = method === "GET" ? Deno.readFileSync(file) : new Uint8Array();
+    for (let request = 1; request <= 2; request++) {
+      const response = await fetch(urlOf(site), { method });
+      const { status, headers } = response;
+      const received = [status, headers.get("content-type"), headers.get("content-length")];
+      assertEquals(received, [200, "image/gif", "361"]);
+      assertEquals(await response.bytes(), flag);
+    }
+  });
+}
+
+const MISSING: [method: string, path: string][] = [
+  ["GET", ""],
+  ["GET", "flags/zz/zz.gif"],
+  ["GET", "flags/BR/BR.gif"],
+  ["GET", "flags/br/us.gif"],
+  ["GET", "x/flags/br/br.gif"],
+  ["GET", "flags/br/br.gif/x"],
+  ["POST", "flags/br/br.gif"],
+];
+
+for (const [method, path] of MISSING) {
+  Deno.test(`the site answers ${method} /${path} with 404`, SITE, async () => {
+    await using site = serveFlags();
+    const response = await fetch(urlOf(site, path), { method });
+    await response.body?.cancel();
+    assertEquals(response.status, 404);
+  });
+}
+
+Deno.test("the site waits for a random time within its delay", SITE, async () => {
+  const delays: (number | undefined)[] = [];
+  const { setTimeout } = globalThis;
+  using _random = replace(Math, "random", () => 0.25);
+  const wait = (fn: (...args: unknown[]) => void, ms?: number) => {
+    delays.push(ms);
+    return setTimeout(fn, 1);
+  };
+  await using site = serveFlags({ delay: [10, 30] });
+  {
+    using _timer = replace(globalThis, "setTimeout", Object.assign(wait, setTimeout));
+    await (await fetch(urlOf(site))).bytes();
+  }
+  assertEquals(delays, [15_000]);
+});
+
+for (const [random, status] of [[0.24, 418], [0.25, 200]] as const) {
+  Deno.test(
+    `with an error rate of 0.25, the site answers ${random} with ${status}`,
+    SITE,
+    async () => {
+      using _random = replace(Math, "random", () => random);
+      await using site = serveFlags({ errorRate: 0.25 });
+      const response = await fetch(urlOf(site));
+      await response.body?.cancel();
+      assertEquals([response.status, response.statusText === "I'm a teapot"], [
+        status,
+        status === 418,
+      ]);
+    },
+  );
+}
+
+Deno.test("the site answers a request with an invalid host with 400", SITE, async () => {
+  await using site = serveFlags();
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: site.addr.port });
+  const request = "GET /flags/br/br.gif HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n";
+  await connection.write(new TextEncoder().encode(request));
+  const answer = new Uint8Array(12);
+  await connection.read(answer);
+  assertEquals(new TextDecoder().decode(answer), "HTTP/1.1 400");
+});
+
+Deno.test("the site has 243 flags, sorted", SITE, () => {
+  const codes = flagCodes();
+  assertEquals([codes.length, codes.slice(0, 3)], [243, ["AD", "AE", "AF"]]);
+});
+
+Deno.test("flags_server.ts prints its URL and ends on Ctrl-C", {
+  ignore: ignore || Deno.build.os === "windows",
+}, async () => {
+  using dir = tempDir();
+  await using child = start("flags_server.ts", ["0", "-d", ".1-600", "-e", "1"], dir.path);
+  const stderr = child.stderr.text();
+  const stdout = await readUntil(child.stdout, /\n/);
+  child.kill("SIGINT");
+  await child.status;
+  const url = /^243 flags at (http:\/\/127\.0\.0\.1:\d+\/flags), such as \1\/br\/br\.gif\n$/;
+  assertMatch(await stdout.rest(), url);
+  assertEquals(await stderr, "");
+});
+
+Deno.test("flags_server.ts reports on one line that it cannot use a port", { ignore }, async () => {
+  using dir = tempDir();
+  await using site = serveFlags();
+  const { port } = site.addr;
+  const { code, stdout, stderr } = await run("flags_server.ts", [`${port}`], dir.path);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, RegExp(`^cannot use port ${port}: .+\n$`));
+});
+
+const DELAY = "--delay: expected seconds such as 0.5-5, at most 600, got";
+
+const REJECTED: [args: string, message: string][] = [
+  ["x", "PORT: expected 0 to 65535, got x"],
+  ["65536", "PORT: expected 0 to 65535, got 65536"],
+  ["1 2", "expected one port, got 1 and 2"],
+  ["-d 5", `${DELAY} 5`],
+  ["-d 5-1", `${DELAY} 5-1`],
+  ["-d 0-600.5", `${DELAY} 0-600.5`],
+  ["-e 1.5", "--error-rate: expected 0 to 1, got 1.5"],
+  ["-e", "--error-rate: expected 0 to 1, got nothing"],
+];
+
+for (const [args, message] of REJECTED) {
+  Deno.test(
+    `flags_server.ts rejects "${args}" with its usage and exits with 2`,
+    { ignore },
+    async () => {
+      using dir = tempDir();
+      const expected = { code: 2, stdout: "", stderr: `${message}\n${USAGE}` };
+      assertEquals(await run("flags_server.ts", args.split(" "), dir.path), expected);
+    },
+  );
+}
