@@ -19,7 +19,8 @@ const BENCHMARKS = new Map([
 async function printMachine(): Promise<void> {
   const versions = [];
   for (const program of ["deno", "node", "python3", "cc", "curl"]) {
-    const { stdout } = await run([program, "--version"]).catch(() => ({ stdout: "not installed" }));
+    const { stdout } = await run(["/usr/bin/env", program, "--version"])
+      .catch(() => ({ stdout: "not installed" }));
     // Other words on the line name the libraries and the platform.
     const version = /\d+\.\d+\.\d+|not installed/.exec(stdout)?.[0];
     versions.push(`${program} ${version}`);

@@ -53,12 +53,14 @@ async function install(dir: string): Promise<void> {
 async function listPools(dir: string): Promise<Program[]> {
   const deno = [Deno.execPath(), "run", "-A"];
   const python = [await findPython(), join(HERE, "measure.py")];
+  // Without env, Deno runs itself if Node is not installed.
+  const node = ["/usr/bin/env", "node"];
   const names = Object.keys(PACKAGES);
   return [
     pool(OURS, [...deno, join(HERE, "measure.mjs"), "futures"]),
     pool("bare messages", [...deno, join(HERE, "measure.mjs"), "messages"]),
     ...names.map((name) => pool(`${name}, Deno`, [...deno, join(dir, "measure.mjs"), name])),
-    ...names.map((name) => pool(`${name}, Node`, ["node", join(dir, "measure.mjs"), name])),
+    ...names.map((name) => pool(`${name}, Node`, [...node, join(dir, "measure.mjs"), name])),
     pool("threads, CPython", [...python, "ThreadPoolExecutor"]),
     pool("processes, CPython", [...python, "ProcessPoolExecutor"]),
   ];
