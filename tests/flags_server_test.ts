@@ -46,21 +46,21 @@ for (const [method, path] of MISSING) {
   });
 }
 
-Deno.test("the site waits for a random time within its delay", SITE, async () => {
-  const delays: (number | undefined)[] = [];
-  const { setTimeout } = globalThis;
-  using _random = replace(Math, "random", () => 0.25);
-  const wait = (fn: (...args: unknown[]) => void, ms?: number) => {
-    delays.push(ms);
-    return setTimeout(fn, 1);
-  };
-  await using site = serveFlags({ delay: [10, 30] });
-  {
+for (const [delay, waits] of [[[10, 30], [15_000]], [undefined, []]] as const) {
+  Deno.test(`with a delay of ${delay}, the site waits [${waits}] ms`, SITE, async () => {
+    const delays: (number | undefined)[] = [];
+    const { setTimeout } = globalThis;
+    const wait = (fn: (...args: unknown[]) => void, ms?: number) => {
+      delays.push(ms);
+      return setTimeout(fn, 1);
+    };
+    await using site = serveFlags(delay ? { delay: [...delay] } : {});
+    using _random = replace(Math, "random", () => 0.25);
     using _timer = replace(globalThis, "setTimeout", Object.assign(wait, setTimeout));
     await (await fetch(urlOf(site))).bytes();
-  }
-  assertEquals(delays, [15_000]);
-});
+    assertEquals(delays, [...waits]);
+  });
+}
 
 for (const [random, status] of [[0.24, 418], [0.25, 200]] as const) {
   Deno.test(

@@ -26,17 +26,10 @@ async function lineOf(image: Promise<unknown>): Promise<string> {
 
 // Responses that were never sent.
 
-const IMAGES: [what: string, response: () => Response][] = [
-  ["without a length", () => new Response(GIF)],
-  ["with its length", () => new Response(GIF, { headers: { "content-length": `${GIF.length}` } })],
-  ["with bytes after its end", () => new Response(new Blob([GIF, "more"]))],
-];
-
-for (const [what, response] of IMAGES) {
-  Deno.test(`readGif returns an image ${what} unchanged`, async () => {
-    assertEquals(await readGif(response()), await response().bytes());
-  });
-}
+Deno.test("readGif returns an image with bytes after its end unchanged", async () => {
+  const bytes = new Uint8Array([...GIF, 1, 2, 3]);
+  assertEquals(await readGif(new Response(bytes)), bytes);
+});
 
 const teapot = (statusText: string) => () => new Response("", { status: 418, statusText });
 

@@ -1,7 +1,7 @@
 /** The arguments of a program become options, or one line that says what was expected. */
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { expandCodes, helpOf, type Options } from "../../common/options.ts";
-import { parseOptions, preparePrimes } from "../../common/options.ts";
+import { parseOptions, preparePrimes, SITES } from "../../common/options.ts";
 import { plural, UsageError } from "../../common/terminal.ts";
 import { FakeTerminal } from "../fake_terminal.ts";
 import { replace } from "../helpers.ts";
@@ -68,7 +68,7 @@ const REJECTED: [line: string, message: string][] = [
   ["B1", `${CODE} B1`],
   ['BR ""', `${CODE} nothing`],
   ["-- -v", `${CODE} -v`],
-  ["-a b us", "--all and codes exclude each other, got --all and B US"],
+  ["-a b", "--all and codes exclude each other, got --all and B"],
   ["-l 0", "--limit: expected a positive integer, got 0"],
   ["-l 1e2", "--limit: expected a positive integer, got 1e2"],
   ["-l 2x", "--limit: expected a positive integer, got 2x"],
@@ -107,13 +107,24 @@ for (const [count, text] of [[0, "0 flags"], [1, "1 flag"], [2, "2 flags"]] as c
 }
 
 for (const option of ["--help", "-vh"]) {
-  Deno.test(`${option} prints the help after the name of the program and exits with 0`, async () => {
+  Deno.test(`${option} prints the help after the decoded name of the program`, async () => {
     using terminal = new FakeTerminal();
+    using _module = replace(Deno, "mainModule", "file:///x/my%20flags.ts");
     const code = await terminal.exitCode(() => parseOptions(["BR", option], "[CC…]\n  help"));
-    const printed = "usage: options_test.ts [CC…]\n  help\n";
+    const printed = "usage: my flags.ts [CC…]\n  help\n";
     assertEquals([code, terminal.stdout, terminal.stderr], [0, printed, ""]);
   });
 }
+
+Deno.test("the help describes the built-in sites as they are", () => {
+  const { LOCAL, DELAY, ERROR } = SITES;
+  assertEquals([LOCAL, DELAY], [{ delay: [0.2, 0.4] }, { delay: [0.5, 5] }]);
+  assertEquals(ERROR, { delay: [0.5, 0.5], errorRate: 0.25 });
+  const help = helpOf({});
+  assertMatch(help, / LOCAL .*0\.2 to 0\.4 s/);
+  assertMatch(help, / DELAY .*0\.5 to 5 s/);
+  assertMatch(help, / ERROR .*0\.5 s; 25%/);
+});
 
 Deno.test("the help names the defaults of the program", () => {
   const help = helpOf({ codes: ["BR", "CN"], maxReq: 6, limit: 128 });

@@ -1,5 +1,12 @@
 /** What `downloadMany` reports is checked, counted and shown, and a mistake in it is named. */
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import type { Outcome } from "../../common/flag.ts";
 import { parseOptions } from "../../common/options.ts";
 import { Outcomes, Progress } from "../../common/outcomes.ts";
@@ -205,3 +212,8 @@ for (const error of SYSTEM_ERRORS) {
     assertEquals(terminal.stderr, `${error.message.replace(" (os error 2)", "")}\n`);
   });
 }
+
+Deno.test("runProgram throws a bug of the program", async () => {
+  const bug = new TypeError("flags.vales is not a function");
+  assertStrictEquals(await assertRejects(() => runProgram("", () => Promise.reject(bug))), bug);
+});
