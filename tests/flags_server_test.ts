@@ -1,5 +1,6 @@
 /** The built-in site serves real flags, with delays and errors, on a port that users choose. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { helpOf } from "../common/options.ts";
 import { flagCodes, serveFlags } from "../common/site.ts";
 import { isGranted, readUntil, replace, run, start, tempDir } from "./helpers.ts";
 
@@ -92,6 +93,7 @@ Deno.test("the site answers a request with an invalid host with 400", SITE, asyn
 Deno.test("the site has 243 flags, sorted", SITE, () => {
   const codes = flagCodes();
   assertEquals([codes.length, codes.slice(0, 3)], [243, ["AD", "AE", "AF"]]);
+  assertStringIncludes(helpOf({}), "every flag that the built-in site has (243)");
 });
 
 Deno.test("flags_server.ts prints its URL and ends on Ctrl-C", {

@@ -114,7 +114,7 @@ Deno.test("chartOf counts the times of other threads from the start of the run",
 });
 
 const CHARTS = [
-  { title: "one", tasks: [task("BR", 0, 500), task("CN", 500, 506)] },
+  { title: "one", tasks: [task("BR", 0, 500), task("CN", 500, 506.25)] },
   { title: "two", tasks: [task("DE", 0, 1000, false), task("EG", 990, 1000, true)] },
 ];
 
@@ -124,7 +124,7 @@ Deno.test("an SVG timeline has a bar with a tooltip for each task, and marks fai
     '<g transform="translate(40 32)"><title>BR: 500 ms</title>' +
     '<rect y="2" width="440" height="18" rx="3"/><text x="4" y="15">BR</text></g>',
     '<g transform="translate(480 32)"><title>CN: 6 ms</title>' +
-    '<rect y="2" width="5.28" height="18" rx="3"/></g>',
+    '<rect y="2" width="5.5" height="18" rx="3"/></g>',
     '<g class="failed" transform="translate(40 114)"><title>DE: 1000 ms, failed</title>' +
     '<rect y="2" width="880" height="18" rx="3"/><text x="4" y="15">✕ DE</text></g>',
     '<g transform="translate(911.2 136)"><title>EG: 10 ms</title>' +
@@ -186,7 +186,7 @@ Deno.test("a JSON timeline has a process for each chart and a thread for each ro
     meta("process_sort_index", 1000, { sort_index: 0 }),
     ...row(1000, 1),
     bar("BR", 1000, 1, 0, 500_000, true),
-    bar("CN", 1000, 1, 500_000, 6000, true),
+    bar("CN", 1000, 1, 500_000, 6250, true),
     meta("process_name", 1001, { name: "two" }),
     meta("process_sort_index", 1001, { sort_index: 1 }),
     ...row(1001, 1),
@@ -223,7 +223,7 @@ for (const file of ["run.png", "svg", "run.svgz", "run.json/x"]) {
   });
 }
 
-for (const [name, draw] of [["run.SVG", svgTimeline], ["run.json", traceTimeline]] as const) {
+for (const [name, draw] of [["json.SVG", svgTimeline], ["svg.JSON", traceTimeline]] as const) {
   Deno.test(`showTimeline writes ${name}, which checkTimeline has created`, { ignore }, () => {
     using dir = tempDir();
     const file = join(dir.path, name);
