@@ -1,7 +1,5 @@
 /** What the tests of the pool share. Workers load this file, too. */
 import { assertEquals } from "@std/assert";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Future } from "../../futures/mod.ts";
 
 /**
@@ -117,6 +115,9 @@ export class ShiftedClock implements Disposable {
 
 /** Asserts that nothing keeps any of these objects after some garbage collections. */
 export async function assertNotKept(refs: WeakRef<object>[]): Promise<void> {
+  // Workers load this file, too, and do not need these modules.
+  const { setFlagsFromString } = await import("node:v8");
+  const { runInNewContext } = await import("node:vm");
   setFlagsFromString("--expose-gc");
   const collectGarbage: () => void = runInNewContext("gc");
   let kept = refs;

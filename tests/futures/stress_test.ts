@@ -1,7 +1,6 @@
 /** Whatever happens to a pool, each task runs at most once, and each future ends as it should. */
 import { assert, assertEquals } from "@std/assert";
 import { type Future, WorkerPoolExecutor } from "../../futures/mod.ts";
-
 import { lacks, LoggedErrors, outcomeOf, range, shared, sleep } from "./helpers.ts";
 
 const ignore = lacks("read");

@@ -14,7 +14,6 @@ import {
   WorkerCrashError,
   WorkerPoolExecutor,
 } from "../../futures/mod.ts";
-
 import { assertNotKept, Gate, lacks, listToError, nameOf, ORDERS, outcomeOf } from "./helpers.ts";
 import { passGate, range, shared, sleep, until } from "./helpers.ts";
 

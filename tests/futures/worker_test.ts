@@ -2,7 +2,6 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import process from "node:process";
 import { WorkerCrashError, WorkerPoolExecutor } from "../../futures/mod.ts";
-
 import { lacks, LoggedErrors, sleep, until } from "./helpers.ts";
 
 const ignore = lacks("read");
