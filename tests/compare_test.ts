@@ -15,7 +15,7 @@ function tableOf(stdout: string): string[][] {
   return rows.map((row) => row.split(/ +/));
 }
 
-Deno.test("compare.ts prints a row and draws a chart for each downloader", { ignore }, async () => {
+Deno.test("compare.ts prints a row and a chart for each downloader", { ignore }, async () => {
   using dir = tempDir();
   await using site = flagSite({ delay: [0.1, 0.1] });
   const args = ["BR", "CN", "DE", "US", "-m", "4", "-s", site.url];
@@ -44,9 +44,7 @@ Deno.test("compare.ts prints a row and draws a chart for each downloader", { ign
   assertEquals(countWholeFlags(dir.path), 4);
 });
 
-Deno.test("compare.ts reports failures, has no speed-up without flags, and writes a file", {
-  ignore,
-}, async () => {
+Deno.test("without flags, compare.ts has failures and no speed-up", { ignore }, async () => {
   using dir = tempDir();
   await using site = flagSite();
   const file = join("downloaded", "compare.svg");

@@ -64,20 +64,16 @@ for (const [delay, waits] of [[[10, 30], [15_000]], [undefined, []]] as const) {
 }
 
 for (const [random, status] of [[0.24, 418], [0.25, 200]] as const) {
-  Deno.test(
-    `with an error rate of 0.25, the site answers ${random} with ${status}`,
-    SITE,
-    async () => {
-      using _random = replace(Math, "random", () => random);
-      await using site = serveFlags({ errorRate: 0.25 });
-      const response = await fetch(urlOf(site));
-      await response.body?.cancel();
-      assertEquals([response.status, response.statusText === "I'm a teapot"], [
-        status,
-        status === 418,
-      ]);
-    },
-  );
+  Deno.test(`with --error-rate 0.25, ${random} means ${status}`, SITE, async () => {
+    using _random = replace(Math, "random", () => random);
+    await using site = serveFlags({ errorRate: 0.25 });
+    const response = await fetch(urlOf(site));
+    await response.body?.cancel();
+    assertEquals([response.status, response.statusText === "I'm a teapot"], [
+      status,
+      status === 418,
+    ]);
+  });
 }
 
 Deno.test("the site answers a request with an invalid host with 400", SITE, async () => {
@@ -133,13 +129,9 @@ const REJECTED: [args: string, message: string][] = [
 ];
 
 for (const [args, message] of REJECTED) {
-  Deno.test(
-    `flags_server.ts rejects "${args}" with its usage and exits with 2`,
-    { ignore },
-    async () => {
-      using dir = tempDir();
-      const expected = { code: 2, stdout: "", stderr: `${message}\n${USAGE}` };
-      assertEquals(await run("flags_server.ts", args.split(" "), dir.path), expected);
-    },
-  );
+  Deno.test(`flags_server.ts rejects "${args}" and exits with 2`, { ignore }, async () => {
+    using dir = tempDir();
+    const expected = { code: 2, stdout: "", stderr: `${message}\n${USAGE}` };
+    assertEquals(await run("flags_server.ts", args.split(" "), dir.path), expected);
+  });
 }

@@ -4,9 +4,7 @@ import { isGranted, readUntil, ROOT, run, start } from "./helpers.ts";
 
 const ignore = !isGranted("read", "run");
 
-Deno.test("proc_pool.ts checks the chapter's numbers, the largest first, and draws a timeline", {
-  ignore,
-}, async () => {
+Deno.test("proc_pool.ts checks the numbers, the largest first", { ignore }, async () => {
   const { code, stdout, stderr } = await run("proc_pool.ts", ["2", "--timeline"], ROOT);
   assertEquals([code, stderr], [0, ""]);
   const [first, ...lines] = stdout.split("\n");
@@ -48,9 +46,7 @@ Deno.test("proc_pool.ts prints a line before the next number is done", { ignore 
   await child.stderr.cancel();
 });
 
-Deno.test("without permissions, proc_pool.ts names the permission in at most four lines", {
-  ignore,
-}, async () => {
+Deno.test("proc_pool.ts names a missing permission in four lines", { ignore }, async () => {
   const { code, stderr } = await run("proc_pool.ts", ["1", "7"], ROOT, []);
   assertEquals(code, 1);
   assertMatch(stderr, /--allow-read/);

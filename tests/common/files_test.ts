@@ -51,9 +51,7 @@ console.log(write("US"));
 removeUnfinished("a directory that is gone");
 `;
 
-Deno.test("removeUnfinished removes the files that its process could not finish, and no others", {
-  ignore,
-}, async () => {
+Deno.test("removeUnfinished removes the files of its own process", { ignore }, async () => {
   using dir = tempDir();
   const script = join(dir.path, "clean_up.js");
   Deno.writeTextFileSync(script, CLEAN_UP);

@@ -75,15 +75,11 @@ for (
   });
 }
 
-Deno.test(
-  "the flags of the site are complete GIFs, and their first halves are not",
-  { ignore },
-  () => {
-    for (const cc of flagCodes()) {
-      const path = import.meta.resolve(`famfamfam-flags/dist/gif/${cc.toLowerCase()}.gif`);
-      const flag = Deno.readFileSync(new URL(path));
-      const halves = [isCompleteGif(flag), isCompleteGif(flag.subarray(0, flag.length / 2))];
-      assertEquals([cc, ...halves], [cc, true, false]);
-    }
-  },
-);
+Deno.test("the flags of the site are complete GIFs, unlike their halves", { ignore }, () => {
+  for (const cc of flagCodes()) {
+    const path = import.meta.resolve(`famfamfam-flags/dist/gif/${cc.toLowerCase()}.gif`);
+    const flag = Deno.readFileSync(new URL(path));
+    const halves = [isCompleteGif(flag), isCompleteGif(flag.subarray(0, flag.length / 2))];
+    assertEquals([cc, ...halves], [cc, true, false]);
+  }
+});
