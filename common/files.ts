@@ -24,10 +24,15 @@ export function removeUnfinished(directory: string): void {
   const path = `${Deno.cwd()}/${directory}`;
   try {
     Deno.chdir(directory);
-    for (const { name } of Deno.readDirSync(path)) {
-      if (name.endsWith(UNFINISHED)) Deno.removeSync(`${path}/${name}`);
-    }
   } catch {
-    // The directory is gone, or a worker has just renamed the file.
+    return; // The directory is gone.
+  }
+  for (const { name } of Deno.readDirSync(path)) {
+    if (!name.endsWith(UNFINISHED)) continue;
+    try {
+      Deno.removeSync(`${path}/${name}`);
+    } catch {
+      // A worker has just renamed the file.
+    }
   }
 }
