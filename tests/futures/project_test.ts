@@ -224,7 +224,7 @@ const UNGUARDED: Record<string, string> = {
 };
 
 for (const [what, source] of Object.entries(UNGUARDED)) {
-  Deno.test(`unguarded: ${what} ends the program with advice`, { ignore }, async () => {
+  Deno.test(`the pool ends an unguarded program with advice: ${what}`, { ignore }, async () => {
     const { code, stdout, stderr } = await runBesideCopy(PRELUDE + source);
     assertEquals([code, stdout], [1, ""], stderr);
     const [firstLine = ""] = stderr.split("\n");
@@ -258,9 +258,13 @@ Deno.test("the pool works without Deno.telemetry", { ignore }, async () => {
 });
 
 Deno.test("a missing permission to read is named in four lines", { ignore }, async () => {
-  const source = `${PRELUDE} if (import.meta.main) await newPool().submit(square, 3).result();`;
-  const { code, stderr } = await runBesideCopy(source, []);
-  assertEquals(code, 1);
+  const source = `${PRELUDE} if (import.meta.main) {
+    const error = await newPool().submit(square, 3).exception();
+    console.log((error as Error).name);
+    throw error;
+  }`;
+  const { code, stdout, stderr } = await runBesideCopy(source, []);
+  assertEquals([code, stdout], [1, "BrokenExecutorError\n"], stderr);
   assertStringIncludes(stderr, "--allow-read");
   assert(stderr.trimEnd().split("\n").length <= 4, stderr);
 });
