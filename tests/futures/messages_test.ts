@@ -148,6 +148,9 @@ class OwnException extends DOMException {
   extra = 1;
 }
 
+/** Has the name of a class of Deno. */
+class NotFound extends RangeError {}
+
 /** An error of a class that is written as in old JavaScript. */
 function OldError(this: Error, message: string) {
   this.message = message;
@@ -165,6 +168,11 @@ const ERRORS: Record<string, [make: () => Error, type: ErrorClass, fields: objec
     () => new OwnError("own"),
     RangeError,
     { name: "OwnError", message: "own", code: 3 },
+  ],
+  "an error of a class called NotFound": [
+    () => new NotFound("own"),
+    RangeError,
+    { name: "RangeError", message: "own" },
   ],
   "an error of an old class": [
     () => Reflect.construct(OldError, ["old"]),
@@ -191,7 +199,12 @@ const ERRORS: Record<string, [make: () => Error, type: ErrorClass, fields: objec
     DOMException,
     { name: "AbortError", message: "aborted" },
   ],
-  "an exception of a subclass of DOMException": [
+  "a QuotaExceededError": [
+    () => new QuotaExceededError("full"),
+    DOMException,
+    { name: "QuotaExceededError", message: "full" },
+  ],
+  "an exception of the user's own subclass": [
     () => new OwnException("full", "QuotaExceededError"),
     DOMException,
     { name: "QuotaExceededError", message: "full", extra: 1 },
