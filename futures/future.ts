@@ -368,7 +368,7 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /** Calls `fn` after `ms` milliseconds, or never if the time is longer than 24 days. */
 export function startTimer(fn: () => void, ms: number): Timer {
-  return ms <= MAX_DELAY ? setTimeout(fn, ms) : undefined;
+  return ms <= MAX_DELAY ? setTimeout(fn, Math.max(0, ms)) : undefined;
 }
 
 async function hasRaised(future: Future<unknown>): Promise<boolean> {
