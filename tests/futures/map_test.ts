@@ -1,6 +1,5 @@
 /** `map` reads items, submits them in chunks, and yields the results in order. */
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { fromFileUrl } from "@std/path";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { TimeoutError, WorkerPoolExecutor } from "../../futures/mod.ts";
 import { assertNotKept, Gate, lacks, listToError, ORDERS, passGate, range } from "./helpers.ts";
 import { shared, ShiftedClock, sleep, until } from "./helpers.ts";
@@ -24,10 +23,8 @@ export function step({ count, gate, error, value = 0 }: Step): number {
   return value;
 }
 
-export const add = (a: number, b: number): number => a + b;
 export const double = (n: number): number => 2 * n;
 export const echo = <T>(value: T): T => value;
-export const nameOfEntry = ({ name }: { name: string }): string => name;
 export const idBehindGate = (gate: Int32Array): string => passGate(gate, workerId) ?? "";
 export const newObject = (n: number): { n: number } => ({ n });
 export const exitAt4 = (n: number): number => n === 4 ? Deno.exit(0) : n;
@@ -41,14 +38,9 @@ function newPool(maxWorkers = 1): WorkerPoolExecutor {
 class Numbers implements IterableIterator<number> {
   read = 0;
   closed = 0;
-  readonly #end: number;
-
-  constructor(end = Infinity) {
-    this.#end = end;
-  }
 
   next(): IteratorResult<number> {
-    return this.read < this.#end ? { value: this.read++ } : { value: undefined, done: true };
+    return { value: this.read++ };
   }
 
   return(): IteratorResult<number> {
@@ -67,40 +59,40 @@ async function* numbersUntil(end: Promise<unknown>, count: number): AsyncGenerat
 }
 
 Deno.test("map refuses items that are not iterable", () => {
-  const executor = newPool();
-  for (const items of [5, undefined, null, {}, Promise.resolve([1])] as never[]) {
-    assertThrows(() => executor.map(echo, items), TypeError, "items: expected an iterable");
+  for (const items of [5, undefined] as never[]) {
+    assertThrows(() => newPool().map(echo, items), TypeError, "items: expected an iterable");
   }
 });
 
 Deno.test("map refuses sizes that are not positive integers", () => {
-  const executor = newPool();
-  for (const n of [0, -1, 1.5, NaN, Infinity]) {
+  for (const n of [0, 1.5]) {
     for (const name of ["chunkSize", "bufferSize"]) {
       const message = `${name}: expected a positive integer, got ${n}`;
-      assertThrows(() => executor.map(echo, [], { [name]: n }), RangeError, message);
+      assertThrows(() => newPool().map(echo, [], { [name]: n }), RangeError, message);
     }
   }
 });
 
-for (const chunkSize of [1, 2, 7, 100]) {
-  Deno.test(`map keeps the order of items in chunks of ${chunkSize}`, { ignore }, async () => {
+Deno.test(
+  "map yields in the order of items, or in the order of completion",
+  { ignore },
+  async () => {
     await using executor = newPool(2);
     for (const { ordered } of ORDERS) {
       using gate = new Gate();
-      const steps = range(20).map((value) =>
+      const steps = range(8).map((value) =>
         value === 0 ? { value, gate: gate.numbers } : { value }
       );
-      const map = executor.map(step, steps.values(), { chunkSize, ordered });
+      const map = executor.map(step, steps.values(), { chunkSize: 3, ordered });
       // When this task has run, only the first chunk is unfinished.
-      await executor.submit(add, 1, 1).result();
+      await executor.submit(echo, 1).result();
       gate.open();
-      const completed = [...range(20).slice(chunkSize), ...range(20).slice(0, chunkSize)];
-      assertEquals(await Array.fromAsync(map), ordered ? range(20) : completed);
+      const expected = ordered ? range(8) : [3, 4, 5, 6, 7, 0, 1, 2];
+      assertEquals(await Array.fromAsync(map), expected);
     }
-    assertEquals(await Array.fromAsync(executor.map(echo, "", { chunkSize })), []);
-  });
-}
+    assertEquals(await Array.fromAsync(executor.map(echo, [])), []);
+  },
+);
 
 Deno.test("map submits its chunks when it is called", { ignore }, async () => {
   await using executor = newPool(2);
@@ -117,18 +109,17 @@ Deno.test("map submits its chunks when it is called", { ignore }, async () => {
 
 Deno.test("bufferSize limits the items that are read ahead", { ignore }, async () => {
   await using executor = newPool(2);
-  for (const [chunkSize, bufferSize] of [[1, 1], [1, 8], [3, 8], [100, 8]] as const) {
+  for (const [chunkSize, bufferSize] of [[1, 1], [3, 8], [100, 8]] as const) {
     for (const { ordered } of ORDERS) {
       const items = new Numbers();
       const map = executor.map(double, items, { chunkSize, bufferSize, ordered });
-      const values: number[] = [];
-      for (const n of range(30)) {
+      const values = new Set<number>();
+      for (const n of range(20)) {
         assertEquals(items.read, n === 0 ? bufferSize : n + bufferSize);
-        values.push((await map.next()).value);
+        values.add((await map.next()).value);
       }
-      if (ordered) assertEquals(values, range(30).map((n) => 2 * n));
-      assertEquals(new Set(values).size, 30);
-      assertEquals([await map.return?.(), items.closed], [{ value: undefined, done: true }, 1]);
+      assertEquals(values.size, 20);
+      await map.return?.();
     }
   }
 });
@@ -136,17 +127,15 @@ Deno.test("bufferSize limits the items that are read ahead", { ignore }, async (
 Deno.test("map refills the buffer before it yields a result", { ignore }, async () => {
   await using executor = newPool();
   for (const bufferSize of [1, 3]) {
-    for (const { ordered } of ORDERS) {
-      const count = shared();
-      const items = Iterator.from(new Numbers()).map((value) => ({ value, count }));
-      let yielded = 0;
-      for await (const value of executor.map(step, items, { bufferSize, ordered })) {
-        assertEquals(value, yielded);
-        yielded++;
-        // The worker runs the task that was submitted last before the body of the loop ends.
-        await until(() => count[0] === yielded + bufferSize);
-        if (yielded === 9) break;
-      }
+    const count = shared();
+    const items = Iterator.from(new Numbers()).map((value) => ({ value, count }));
+    let yielded = 0;
+    for await (const value of executor.map(step, items, { bufferSize })) {
+      assertEquals(value, yielded);
+      yielded++;
+      // The worker runs the task that was submitted last before the body of the loop ends.
+      await until(() => count[0] === yielded + bufferSize);
+      if (yielded === 9) break;
     }
   }
 });
@@ -154,9 +143,9 @@ Deno.test("map refills the buffer before it yields a result", { ignore }, async 
 Deno.test("an error surfaces after the results before its item", { ignore }, async () => {
   await using executor = newPool();
   const steps = range(8).map((value) => ({ value, error: value === 4 && "at four" }));
-  for (const [chunkSize, bufferSize] of [[1, 100], [3, 100], [9, 100], [1, 2], [2, 5]] as const) {
-    for (const { ordered } of ORDERS) {
-      const map = executor.map(step, steps, { chunkSize, bufferSize, ordered });
+  for (const chunkSize of [1, 3]) {
+    for (const order of ORDERS) {
+      const map = executor.map(step, steps, { chunkSize, ...order });
       assertEquals(await listToError(map), [0, 1, 2, 3, "Error"]);
     }
   }
@@ -164,58 +153,44 @@ Deno.test("an error surfaces after the results before its item", { ignore }, asy
 
 Deno.test("a dead worker or an uncloneable value fails its chunk", { ignore }, async () => {
   await using executor = newPool();
-  for (const [chunkSize, before] of [[1, 4], [3, 3], [9, 0]] as const) {
-    const items = range(8).map((n) => n === 4 ? new URL("https://deno.com") : n);
-    const sent = executor.map(echo<unknown>, items, { chunkSize });
-    assertEquals(await listToError(sent), [...range(before), "DataCloneError"]);
-    const returned = executor.map(functionAt4, range(8), { chunkSize });
-    assertEquals(await listToError(returned), [...range(before), "DataCloneError"]);
-    const died = executor.map(exitAt4, range(8), { chunkSize });
-    assertEquals(await listToError(died), [...range(before), "WorkerCrashError"]);
-  }
+  const items = range(8).map((n) => n === 4 ? new URL("https://deno.com") : n);
+  const sent = executor.map(echo<unknown>, items, { chunkSize: 3 });
+  const returned = executor.map(functionAt4, range(8), { chunkSize: 3 });
+  const died = executor.map(exitAt4, range(8), { chunkSize: 3 });
+  assertEquals(await Promise.all([sent, returned, died].map(listToError)), [
+    [0, 1, 2, "DataCloneError"],
+    [0, 1, 2, "DataCloneError"],
+    [0, 1, 2, "WorkerCrashError"],
+  ]);
 });
 
-Deno.test("an error of a map that nobody reads is not reported", { ignore }, async () => {
-  await using executor = newPool();
-  for (const { ordered } of ORDERS) {
-    executor.map(step, [{ error: "unread" }, { error: "unread" }], { ordered });
-    executor.map(step, failingAfter(1), { ordered });
-  }
-});
-
-for (const chunkSize of [1, 10]) {
-  Deno.test(`map forgets what it yielded from chunks of ${chunkSize}`, { ignore }, async () => {
+Deno.test(
+  "map forgets what it has yielded, even in the middle of a chunk",
+  { ignore },
+  async () => {
     await using executor = newPool();
-    for (const { ordered } of ORDERS) {
-      const map = executor.map(newObject, range(20), { chunkSize, ordered });
-      const refs: WeakRef<object>[] = [];
-      const read = async () => {
-        const { value } = await map.next();
-        refs.push(new WeakRef(value));
-      };
-      for (const _ of range(15)) await read();
-      await assertNotKept(refs);
-      assertEquals((await Array.fromAsync(map)).length, 5);
-    }
-  });
-}
+    const map = executor.map(newObject, range(20), { chunkSize: 10 });
+    const refs: WeakRef<object>[] = [];
+    const read = async () => {
+      const { value } = await map.next();
+      refs.push(new WeakRef(value));
+    };
+    for (const _ of range(15)) await read();
+    await assertNotKept(refs);
+    assertEquals((await Array.fromAsync(map)).length, 5);
+  },
+);
 
 Deno.test("the timeout of map counts from the call", { ignore }, async () => {
-  for (const { ordered } of ORDERS) {
-    using clock = new ShiftedClock();
-    await using executor = newPool();
-    using gate = new Gate();
-    const count = shared();
-    const steps = [{ value: 7 }, { gate: gate.numbers }, { count }];
-    const map = executor.map(step, steps, { timeout: 60_000, ordered });
-    await gate.arrived();
-    clock.advance(60_000);
-    assertEquals((await map.next()).value, 7);
-    await assertRejects(() => map.next(), TimeoutError, "not done within 60000 ms");
-    gate.open();
-    await executor.shutdown();
-    assertEquals(count[0], 0);
-  }
+  using clock = new ShiftedClock();
+  await using executor = newPool();
+  using gate = new Gate();
+  const steps = [{ value: 7 }, { gate: gate.numbers }];
+  const map = executor.map(step, steps, { timeout: 60_000 });
+  await gate.arrived();
+  clock.advance(60_000);
+  assertEquals((await map.next()).value, 7);
+  await assertRejects(() => map.next(), TimeoutError, "not done within 60000 ms");
 });
 
 Deno.test("a timeout of map passes while next() waits", { ignore }, async () => {
@@ -225,50 +200,40 @@ Deno.test("a timeout of map passes while next() waits", { ignore }, async () => 
   await assertRejects(() => map.next(), TimeoutError, "not done within 5 ms");
 });
 
-type Results = AsyncIterableIterator<unknown>;
-const error = new Error("from the caller");
-
 /** Ways to end a map before its end. The second result of the map is an error. */
-const LEAVINGS: Record<string, (map: Results) => Promise<unknown>> = {
+const LEAVINGS: Record<string, (map: AsyncIterableIterator<unknown>) => Promise<unknown>> = {
   "when a result throws": (map) => assertRejects(() => Array.fromAsync(map), Error, "second"),
   "when the loop is left": async (map) => {
     for await (const _ of map) break;
   },
   "at return() before the first next()": async (map) => await map.return?.(),
   "at throw() before the first next()": async (map) => {
-    await assertRejects(async () => await map.throw?.(error), Error, "from the caller");
-  },
-  "at throw() after the first next()": async (map) => {
-    await map.next();
-    await assertRejects(async () => await map.throw?.(error), Error, "from the caller");
+    await assertRejects(async () => await map.throw?.(new Error("thrown")), Error, "thrown");
   },
 };
 
 for (const [when, leave] of Object.entries(LEAVINGS)) {
   Deno.test(`map cancels its tasks and closes the items ${when}`, { ignore }, async () => {
-    for (const { ordered } of ORDERS) {
-      await using executor = newPool();
-      using gate = new Gate();
-      const count = shared();
-      const items = new Numbers();
-      const steps = [{ value: 1 }, { error: "second" }, { gate: gate.numbers }];
-      const source = Iterator.from(items).map((n) => steps[n] ?? { count });
-      const map = executor.map(step, source, { ordered, bufferSize: 9 });
-      await leave(map);
-      assertEquals([items.closed, await map.next()], [1, { done: true, value: undefined }]);
-      gate.open();
-      await executor.shutdown();
-      assertEquals(count[0], 0);
-    }
+    await using executor = newPool();
+    using gate = new Gate();
+    const count = shared();
+    const items = new Numbers();
+    const steps = [{ value: 1 }, { error: "second" }, { gate: gate.numbers }];
+    const source = Iterator.from(items).map((n) => steps[n] ?? { count });
+    const map = executor.map(step, source, { bufferSize: 9 });
+    await leave(map);
+    assertEquals([items.closed, await map.next()], [1, { done: true, value: undefined }]);
+    gate.open();
+    await executor.shutdown();
+    assertEquals(count[0], 0);
   });
 }
 
 Deno.test("an error takes precedence over an error of closing the items", { ignore }, async () => {
   await using executor = newPool();
-  const closing = new Error("from closing");
   class Closing extends Numbers {
     override return(): never {
-      throw closing;
+      throw new Error("from closing");
     }
   }
   const newMap = () => {
@@ -276,16 +241,8 @@ Deno.test("an error takes precedence over an error of closing the items", { igno
     return executor.map(step, steps, { bufferSize: 5 });
   };
   await assertRejects(() => Array.fromAsync(newMap()), Error, "from a task");
-  // Items that have ended are not closed.
-  const ended = new Closing(2);
-  assertEquals(await Array.fromAsync(executor.map(double, ended)), [0, 2]);
-  assertStrictEquals(await newMap().throw?.(error).catch((it) => it), error);
-  // Without another error, the caller sees the error of closing, as in a `for` loop.
-  assertStrictEquals(await newMap().return?.().catch((it) => it), closing);
-  const leaveLoop = async () => {
-    for await (const _ of newMap()) break;
-  };
-  assertStrictEquals(await leaveLoop().catch((it) => it), closing);
+  // Without another error, the caller sees the error of closing.
+  await assertRejects(async () => await newMap().return?.(), Error, "from closing");
 });
 
 function* failingAfter(count: number): Generator<Step> {
@@ -301,33 +258,34 @@ async function* failingLater(count: number): AsyncGenerator<Step> {
 Deno.test("an error of the source surfaces after the results before it", { ignore }, async () => {
   await using executor = newPool();
   for (const source of [failingAfter, failingLater]) {
-    for (const options of [{}, { chunkSize: 3 }, { bufferSize: 2 }, { ordered: false }]) {
+    for (const options of [{ chunkSize: 3 }, { bufferSize: 2 }, { ordered: false }]) {
       const map = executor.map(step, source(5), options);
       assertEquals(await listToError(map), [...range(5), "RangeError"]);
     }
-    assertEquals(await listToError(executor.map(step, source(0))), ["RangeError"]);
   }
 });
 
-Deno.test("the items of map may be an async generator or a stream", { ignore }, async () => {
-  await using executor = newPool(2);
-  for (
-    const options of [{}, { chunkSize: 3 }, { bufferSize: 2 }, { chunkSize: 3, bufferSize: 4 }]
-  ) {
-    for (const source of [numbersUntil(sleep(), 10), ReadableStream.from(range(10))]) {
-      const doubled = await Array.fromAsync(executor.map(double, source, options));
+/** Asynchronous sources of the numbers from 0 to 9. */
+const SOURCES: Record<string, () => AsyncIterable<number>> = {
+  "an async generator": () => numbersUntil(sleep(), 10),
+  "an iterator whose next() returns thenables": () => {
+    const numbers = range(10).values();
+    const next = () => ({
+      then: (resolve: (result: IteratorResult<number>) => void) => resolve(numbers.next()),
+    });
+    return { [Symbol.asyncIterator]: () => ({ next }) } as unknown as AsyncIterable<number>;
+  },
+};
+
+for (const [what, newSource] of Object.entries(SOURCES)) {
+  Deno.test(`the items of map may come from ${what}`, { ignore }, async () => {
+    await using executor = newPool(2);
+    for (const options of [{}, { chunkSize: 3, bufferSize: 4 }]) {
+      const doubled = await Array.fromAsync(executor.map(double, newSource(), options));
       assertEquals(doubled, range(10).map((n) => 2 * n));
     }
-    assertEquals(await Array.fromAsync(executor.map(double, numbersUntil(sleep(), 0))), []);
-  }
-});
-
-Deno.test("the items of map may be the entries of a directory", { ignore }, async () => {
-  await using executor = newPool();
-  const directory = fromFileUrl(new URL(".", import.meta.url));
-  const names = await Array.fromAsync(executor.map(nameOfEntry, Deno.readDir(directory)));
-  assertEquals(names.sort(), Array.from(Deno.readDirSync(directory), ({ name }) => name).sort());
-});
+  });
+}
 
 Deno.test("map reads async items from the call on, while there is room", { ignore }, async () => {
   await using executor = newPool();
@@ -377,10 +335,7 @@ Deno.test("leaving the loop does not wait for a source that is reading", { ignor
       await Promise.reject(new Error("nobody sees this"));
     }
   };
-  for await (const value of executor.map(step, source())) {
-    assertEquals(value, 1);
-    break;
-  }
+  for await (const _ of executor.map(step, source())) break;
   assertEquals(closed, 0);
   resolve();
   await until(() => closed === 1);
@@ -415,7 +370,6 @@ Deno.test("the results of one pool may be the items of another", { ignore }, asy
   for await (const n of second.map(double, doubled, { bufferSize: 8 })) {
     assertEquals(n, 4 * seen);
     seen++;
-    await sleep();
     // Each pool has at most 8 items in its buffer.
     assert(numbers.read <= seen + 16, `${numbers.read} read, ${seen} seen`);
     if (seen === 40) break;

@@ -1,17 +1,10 @@
 /** A pool runs tasks in the order of submission, and ends when and as it is told to. */
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertStringIncludes,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   asCompleted,
   BrokenExecutorError,
   type Future,
   wait,
-  WorkerCrashError,
   WorkerPoolExecutor,
 } from "../../futures/mod.ts";
 import { assertNotKept, Gate, lacks, listToError, nameOf, ORDERS, outcomeOf } from "./helpers.ts";
@@ -56,13 +49,6 @@ export function end({ error }: { error: string }): string {
   return "returned";
 }
 
-export async function sumInPool(numbers: number[]): Promise<number> {
-  await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 2 });
-  let sum = 0;
-  for await (const n of executor.map(echo<number>, numbers)) sum += n;
-  return sum;
-}
-
 function newPool(maxWorkers = 1, idleTimeout = Infinity): WorkerPoolExecutor {
   return new WorkerPoolExecutor(import.meta.url, { maxWorkers, idleTimeout });
 }
@@ -100,26 +86,18 @@ class ObservedWorkers implements Disposable {
 }
 
 Deno.test("the constructor refuses a maxWorkers that is not a positive integer", () => {
-  for (const n of [0, -1, 1.5, NaN, Infinity, 2 ** 53]) {
-    assertThrows(() => newPool(n), RangeError, `maxWorkers: expected a positive integer, got ${n}`);
-  }
+  assertThrows(() => newPool(0), RangeError, "maxWorkers: expected a positive integer, got 0");
   assertEquals(new WorkerPoolExecutor(import.meta.url).maxWorkers, navigator.hardwareConcurrency);
 });
 
 Deno.test("the constructor refuses a module that is not an absolute URL", () => {
-  for (const module of ["./tasks.ts", "/tasks.ts", ""]) {
-    const { message } = assertThrows(() => new WorkerPoolExecutor(module), TypeError);
-    assertStringIncludes(message, `module: expected an absolute URL`);
-    assertStringIncludes(message, `got "${module}"`);
-  }
+  const message = 'module: expected an absolute URL, such as import.meta.url, got "./tasks.ts"';
+  assertThrows(() => new WorkerPoolExecutor("./tasks.ts"), TypeError, message);
 });
 
-Deno.test("submit runs an exported function, and awaits it", { ignore }, async () => {
-  for (const module of [import.meta.url, new URL(import.meta.url)]) {
-    await using executor = new WorkerPoolExecutor(module, { maxWorkers: 1 });
-    const futures = [executor.submit(add, 2, 3), executor.submit(overlap, shared())];
-    assertEquals(await results(futures), [5, 1]);
-  }
+Deno.test("the module may be a URL object", { ignore }, async () => {
+  await using executor = new WorkerPoolExecutor(new URL(import.meta.url), { maxWorkers: 1 });
+  assertEquals(await executor.submit(add, 2, 3).result(), 5);
 });
 
 Deno.test("a worker runs one task at a time, in the order of submission", { ignore }, async () => {
@@ -135,9 +113,9 @@ Deno.test("a worker runs one task at a time, in the order of submission", { igno
 
 Deno.test("tasks that wait for each other get workers in their order", { ignore }, async () => {
   await using executor = newPool(2);
-  for (const round of range(50)) {
+  for (const round of range(9)) {
     using gate = new Gate();
-    const before = range(round % 9).map((n) => executor.submit(echo, n));
+    const before = range(round).map((n) => executor.submit(echo, n));
     const waiting = executor.submit(passGate, gate.numbers);
     const opening = executor.submit(openGate, gate.numbers);
     await results<unknown>([...before, waiting, opening, executor.submit(passGate, gate.numbers)]);
@@ -162,26 +140,24 @@ Deno.test("timers run and results arrive between two starts of workers", { ignor
   await using ready = newPool();
   await ready.submit(add, 1, 1).result();
   let ticks = 0;
-  let results = 0;
-  const starts: { ticks: number; results: number }[] = [];
+  const ticksAtStarts: number[] = [];
   using gate = new Gate();
   using _ = new ObservedWorkers(() => {
-    starts.push({ ticks, results });
-    // From the first start on, a result is on its way.
-    gate.open();
+    ticksAtStarts.push(ticks);
+    gate.open(); // From the first start on, a result is on its way.
   });
+  const startsAtResult = ready.submit(passGate, gate.numbers).result()
+    .then(() => ticksAtStarts.length);
   const timer = setInterval(() => ticks++, 0);
-  ready.submit(passGate, gate.numbers).addDoneCallback(() => results++);
   await using executor = newPool(6);
   const futures = range(12).map((n) => executor.submit(echo, n));
   assertEquals(statesOf(futures), range(12).map((n) => n < 6 ? "running" : "pending"));
-  assert(starts.length <= 1, `${starts.length} workers have started when submit returns`);
-  assertEquals(await Promise.all(futures.map((future) => future.result())), range(12));
+  assert(ticksAtStarts.length <= 1, `${ticksAtStarts.length} workers start in submit`);
+  await wait(futures);
   clearInterval(timer);
   // The first turn may already be past its timers when the first worker starts.
-  const ticksBetween = new Set(starts.slice(1).map(({ ticks }) => ticks));
-  assertEquals([starts.length, ticksBetween.size], [6, 5], Deno.inspect(starts));
-  assertEquals(starts.at(-1)?.results, 1);
+  const turns = new Set(ticksAtStarts.slice(1)).size;
+  assertEquals([ticksAtStarts.length, turns, await startsAtResult < 6], [6, 5, true]);
 });
 
 Deno.test("only a pending task can be cancelled; it never runs", { ignore }, async () => {
@@ -224,11 +200,6 @@ Deno.test("a future that is done does not keep its arguments", { ignore }, async
   assertEquals((await map.next()).value, "returned");
 });
 
-Deno.test("a task may open a pool of its own", { ignore }, async () => {
-  await using executor = newPool();
-  assertEquals(await executor.submit(sumInPool, range(10)).result(), 45);
-});
-
 Deno.test("shutdown() lets running and queued tasks finish", { ignore }, async () => {
   const executor = newPool();
   using gate = new Gate();
@@ -243,15 +214,11 @@ Deno.test("shutdown() lets running and queued tasks finish", { ignore }, async (
 });
 
 Deno.test("await using calls shutdown()", { ignore }, async () => {
-  let leaked: WorkerPoolExecutor | undefined;
-  const futures: Future<number>[] = [];
-  {
-    await using executor = newPool();
-    leaked = executor;
-    futures.push(executor.submit(add, 1, 1), executor.submit(add, 1, 2));
-  }
-  assertEquals(statesOf(futures), ["finished", "finished"]);
-  assertRefusesTasks(leaked);
+  const executor = newPool();
+  const future = executor.submit(add, 1, 1);
+  await executor[Symbol.asyncDispose]();
+  assertEquals(future.state, "finished");
+  assertRefusesTasks(executor);
 });
 
 Deno.test("cancelFutures cancels pending tasks and tells all who wait", { ignore }, async () => {
@@ -282,56 +249,46 @@ Deno.test("shutdown() with wait: false resolves at once", { ignore }, async () =
   await executor.shutdown({ wait: false });
   assertEquals(statesOf(futures), ["running", "pending", "pending"]);
   assertRefusesTasks(executor);
-  const ended = [executor.shutdown()];
-  futures[0]?.addDoneCallback(() => ended.push(executor.shutdown()));
   futures[2]?.cancel();
   gate.open();
-  assertEquals(await futures[1]?.result(), 1);
-  await Promise.all(ended);
+  await Promise.all([executor.shutdown(), executor.shutdown()]);
   await executor.shutdown();
-  assertEquals([...statesOf(futures), ended.length], ["finished", "finished", "cancelled", 2]);
+  assertEquals(statesOf(futures), ["finished", "finished", "cancelled"]);
 });
 
 Deno.test("after shutdown(), map yields what it has submitted", { ignore }, async () => {
-  for (const { ordered } of ORDERS) {
-    const executor = newPool();
-    const whole = executor.map(echo<number>, range(3), { ordered });
-    const part = executor.map(echo<number>, range(9), { bufferSize: 3, ordered });
-    await executor.shutdown();
-    assertEquals(await listToError(whole), [0, 1, 2]);
-    assertEquals(await listToError(part), [0, 1, 2, "Error"]);
-  }
+  const executor = newPool();
+  const map = executor.map(echo<number>, range(9), { bufferSize: 3 });
+  await executor.shutdown();
+  assertEquals(await listToError(map), [0, 1, 2, "Error"]);
 });
 
 Deno.test("terminateWorkers() ends all futures at once", { ignore }, async () => {
   const executor = newPool(2);
   const started = shared();
-  const running = range(2).map(() => executor.submit(waitForever, started));
-  const pending = range(3).map((n) => executor.submit(echo, n));
+  const futures = range(4).map(() => executor.submit(waitForever, started));
   await until(() => started[0] === 2);
-  const completed = Array.fromAsync(asCompleted([...running, ...pending]));
+  const completed = Array.fromAsync(asCompleted(futures));
   const ended = executor.terminateWorkers();
-  assertEquals(statesOf(running), ["finished", "finished"]);
-  assertEquals(statesOf(pending), ["cancelled", "cancelled", "cancelled"]);
+  assertEquals(statesOf(futures), ["finished", "finished", "cancelled", "cancelled"]);
   assertRefusesTasks(executor);
-  for (const future of running) assertInstanceOf(await future.exception(), WorkerCrashError);
-  assertEquals((await completed).length, 5);
+  const outcomes = await Promise.all(futures.map(outcomeOf));
+  assertEquals(outcomes, ["WorkerCrashError", "WorkerCrashError", "cancelled", "cancelled"]);
+  assertEquals((await completed).length, 4);
   await ended;
   await executor.terminateWorkers();
 });
 
 Deno.test("terminateWorkers() works while shutdown() is waiting", { ignore }, async () => {
-  for (const options of [{}, { wait: false }, { cancelFutures: true }]) {
-    const executor = newPool();
-    const started = shared();
-    const futures = [executor.submit(waitForever, started), executor.submit(add, 1, 1)];
-    await until(() => started[0] === 1);
-    const shutdown = executor.shutdown(options);
-    assertEquals(statesOf(futures)[0], "running");
-    await Promise.all([executor.terminateWorkers(), shutdown, executor.shutdown()]);
-    const outcomes = await Promise.all(futures.map(outcomeOf));
-    assertEquals(outcomes, ["WorkerCrashError", "cancelled"]);
-  }
+  const executor = newPool();
+  const started = shared();
+  const futures = [executor.submit(waitForever, started), executor.submit(add, 1, 1)];
+  await until(() => started[0] === 1);
+  const shutdown = executor.shutdown();
+  assertEquals(statesOf(futures), ["running", "pending"]);
+  await Promise.all([executor.terminateWorkers(), shutdown, executor.shutdown()]);
+  const outcomes = await Promise.all(futures.map(outcomeOf));
+  assertEquals(outcomes, ["WorkerCrashError", "cancelled"]);
 });
 
 Deno.test("terminateWorkers() ends idle and starting workers", { ignore }, async () => {
@@ -351,37 +308,6 @@ Deno.test("terminateWorkers() ends idle and starting workers", { ignore }, async
   await other.submit(add, 1, 1).result();
   assertEquals(starts <= 2, true, `${starts} workers have started`);
 });
-
-Deno.test("terminateWorkers() ends a map with an error", { ignore }, async () => {
-  for (const { ordered } of ORDERS) {
-    const executor = newPool();
-    const started = shared();
-    const running = listToError(executor.map(waitForever, [started, started], { ordered }));
-    const pending = listToError(executor.map(echo, range(3), { ordered }));
-    await until(() => started[0] === 1);
-    await executor.terminateWorkers();
-    // Without an order, the map may see the cancelled task first.
-    const error = ordered ? "WorkerCrashError" : (await running)[0];
-    assertEquals(await running, [error]);
-    assertEquals(await pending, ["CancelledError"]);
-  }
-});
-
-for (const method of ["shutdown", "terminateWorkers"] as const) {
-  Deno.test(`a callback of a future may call ${method}()`, { ignore }, async () => {
-    for (const refused of [(() => 1) as unknown, 1]) {
-      const executor = newPool();
-      const first = executor.submit(echo, refused);
-      const last = executor.submit(echo, 1);
-      const ended = new Promise<void>((resolve, reject) => {
-        first.addDoneCallback(() => executor[method]().then(resolve, reject));
-      });
-      await ended;
-      assertEquals([first.state, last.done()], ["finished", true]);
-      assertRefusesTasks(executor);
-    }
-  });
-}
 
 Deno.test("a pool without tasks stops its workers after idleTimeout ms", { ignore }, async () => {
   await using executor = newPool(1, 1);
@@ -422,33 +348,26 @@ Deno.test("the default of idleTimeout is 1000", { ignore }, async () => {
   assertEquals(delays, [1000]);
 });
 
-function moduleOf(source: string): string {
-  return `data:text/javascript,${encodeURIComponent(source)}`;
-}
-
-/** Modules that cannot be loaded, and the start of the cause. */
-const BROKEN_MODULES: Record<string, [module: string, cause: string]> = {
-  "throws": [moduleOf("throw new RangeError('no')"), "RangeError: no"],
-  "throws something that is not an error": [moduleOf("throw 'no'"), "no"],
-  "does not parse": [moduleOf("export const = 1"), "SyntaxError: "],
-  "does not exist": [import.meta.resolve("./nowhere.ts"), "TypeError: Module not found"],
-  "calls self.close()": [moduleOf("self.close()"), "undefined"],
-  "calls Deno.exit(3)": [moduleOf("Deno.exit(3)"), "undefined"],
+/** Modules that cannot be loaded, and the cause of the error of the pool. */
+const BROKEN_MODULES: Record<string, [source: string, cause: string]> = {
+  "throws an error": ["throw new RangeError('no')", "RangeError: no"],
+  "throws something that is not an error": ["throw 'no'", "no"],
+  "calls self.close()": ["self.close()", "undefined"],
 };
 
-for (const [what, [module, cause]] of Object.entries(BROKEN_MODULES)) {
+for (const [what, [source, cause]] of Object.entries(BROKEN_MODULES)) {
   Deno.test(`a module that ${what} breaks the pool`, { ignore }, async () => {
+    const module = `data:text/javascript,${encodeURIComponent(source)}`;
     await using executor = new WorkerPoolExecutor(module, { maxWorkers: 2 });
     const futures = range(4).map((n) => executor.submit(add, n, 1));
-    const maps = ORDERS.map((order) => executor.map(echo, range(3), { bufferSize: 1, ...order }));
+    const map = executor.map(echo, range(3), { bufferSize: 1 });
     futures[3]?.cancel();
-    const completed = await Array.fromAsync(asCompleted(futures));
-    const outcomes = await Promise.all(completed.map(outcomeOf));
-    assertEquals(outcomes, ["cancelled", ...range(3).map(() => "BrokenExecutorError")]);
-    for (const map of maps) assertEquals(await listToError(map), ["BrokenExecutorError"]);
+    const name = "BrokenExecutorError";
+    assertEquals(await Promise.all(futures.map(outcomeOf)), [name, name, name, "cancelled"]);
+    assertEquals(await listToError(map), [name]);
     const error = assertThrows(() => executor.submit(add, 1, 1), BrokenExecutorError, module);
     assertThrows(() => executor.map(echo, [1]), BrokenExecutorError);
-    assertStringIncludes(`${error.cause}`, cause);
+    assertEquals(`${error.cause}`, cause);
   });
 }
 
