@@ -1,4 +1,4 @@
-/** What the tests share: permissions, an empty directory, a flag site, and child processes. */
+/** What the tests share: permissions, a terminal, an empty directory, sites, and child processes. */
 import { assertEquals } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { serveFlags, type SiteOptions } from "../common/site.ts";
@@ -6,27 +6,60 @@ import { serveFlags, type SiteOptions } from "../common/site.ts";
 /** The directory of the programs. */
 export const ROOT: string = fromFileUrl(new URL("..", import.meta.url));
 
-/** The programs that download flags in one way. */
-export const PROGRAMS = ["flags.ts", "flags_threadpool.ts", "flags_async.ts", "flags_futures.ts"];
-
 /** Returns whether the tests have all of these permissions. */
 export function isGranted(...names: Deno.PermissionName[]): boolean {
   return names.every((name) => Deno.permissions.querySync({ name }).state === "granted");
 }
 
-/** Replaces a property until the end of the block. */
-export function replace<T extends object, K extends keyof T>(
-  object: T,
-  key: K,
-  value: T[K],
-): Disposable {
-  const { [key]: original } = object;
-  Object.defineProperty(object, key, { value, configurable: true });
-  return {
-    [Symbol.dispose]() {
-      Object.defineProperty(object, key, { value: original, configurable: true, writable: true });
-    },
+/** Replaces properties until the end of the block. */
+export function replace<T extends object>(object: T, values: Partial<T>): Disposable {
+  const originals: Partial<T> = {};
+  for (const key in values) originals[key] = object[key];
+  const define = (values: Partial<T>) => {
+    for (const [key, value] of Object.entries(values)) {
+      Object.defineProperty(object, key, { value, configurable: true, writable: true });
+    }
   };
+  define(values);
+  return { [Symbol.dispose]: () => define(originals) };
+}
+
+/**
+ * Replaces stdout, stderr and `Deno.exit` until the end of the block. Without `columns`, stdout and
+ * stderr are not a terminal.
+ */
+export function fakeTerminal(columns?: number) {
+  const stack = new DisposableStack();
+  const terminal = { stdout: "", stderr: "", [Symbol.dispose]: () => stack.dispose() };
+  const decoder = new TextDecoder();
+  const isTerminal = () => columns !== undefined;
+  stack.use(replace(Deno.stdout, {
+    isTerminal,
+    writeSync(bytes) {
+      const accepted = bytes.subarray(0, 10); // `print` needs several writes.
+      terminal.stdout += decoder.decode(accepted, { stream: true });
+      return accepted.length;
+    },
+  }));
+  stack.use(replace(Deno.stderr, {
+    isTerminal,
+    writeSync(bytes) {
+      terminal.stderr += new TextDecoder().decode(bytes);
+      return bytes.length;
+    },
+  }));
+  stack.use(replace(console, {
+    error(line) {
+      terminal.stderr += `${line}\n`;
+    },
+  }));
+  stack.use(replace(Deno, {
+    consoleSize: () => ({ columns: columns ?? 1, rows: 24 }),
+    exit(code = 0) {
+      throw new Error(`exit ${code}`);
+    },
+  }));
+  return terminal;
 }
 
 /** Makes an empty directory, which is removed at the end of the block. */
@@ -42,13 +75,27 @@ export function flagSite(options: SiteOptions = {}): { url: string } & AsyncDisp
   return { url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
+/** Starts a site that passes the URL of each request to `answer`. */
+export function siteOf(
+  answer: (url: string) => Response | Promise<Response>,
+): { url: string } & AsyncDisposable {
+  const options = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  const server = Deno.serve(options, ({ url }) => answer(url));
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  return { url, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+/** Returns the image at the end of a path, such as `br.gif`. */
+export function imageOf(path: string): Uint8Array<ArrayBuffer> {
+  const name = path.slice(-"br.gif".length).toLowerCase();
+  return Deno.readFileSync(new URL(import.meta.resolve(`famfamfam-flags/dist/gif/${name}`)));
+}
+
 /** Asserts that `downloaded/` contains only whole flags. Returns their number. */
-export function countWholeFlags(cwd: string): number {
+export function countFlags(cwd: string): number {
   const names = Array.from(Deno.readDirSync(join(cwd, "downloaded")), ({ name }) => name);
   for (const name of names) {
-    const original = import.meta.resolve(`famfamfam-flags/dist/gif/${name.toLowerCase()}`);
-    const bytes = Deno.readFileSync(join(cwd, "downloaded", name));
-    assertEquals(bytes, Deno.readFileSync(new URL(original)), name);
+    assertEquals(Deno.readFileSync(join(cwd, "downloaded", name)), imageOf(name), name);
   }
   return names.length;
 }
@@ -84,50 +131,41 @@ export async function ended(output: Promise<Deno.CommandOutput>): Promise<Ended>
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** Reads a stream until its text matches. `rest` resolves to the whole text at the end. */
-export async function readUntil(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  pattern: RegExp,
-): Promise<{ text: string; rest: () => Promise<string> }> {
-  const chunks = stream.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
-  let text = "";
-  const read = async (isEnough: () => boolean) => {
-    while (!isEnough()) {
-      const { done, value } = await chunks.next();
-      if (done) return;
-      text += value;
-    }
-  };
-  await read(() => pattern.test(text));
-  return {
-    text,
-    async rest() {
-      await read(() => false);
-      return text;
-    },
-  };
-}
-
 /** Returns the permissions that the task of a program in deno.json gives to it. */
 function permissionsOf(program: string): string[] {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-  const commands = Object.values<{ command: string }>(tasks).map(({ command }) => command);
-  const command = commands.find((command) => command.endsWith(` ${program}`)) ?? "";
-  return command.split(" ").filter((word) => word.startsWith("--allow-"));
+  const text = Deno.readTextFileSync(join(ROOT, "deno.json"));
+  const [command = ""] = text.match(RegExp(`deno run .*(?= ${program}")`)) ?? [];
+  return command.split(" ").slice(2);
 }
 
-/** Starts a program in `cwd`, by default with exactly the permissions of its task. */
-export function start(
-  program: string,
-  args: string[],
-  cwd: string,
-  permissions: string[] = permissionsOf(program),
-): Deno.ChildProcess {
-  const path = join(ROOT, program);
-  return deno(["run", "--no-prompt", ...permissions, path, ...args], cwd).spawn();
+/** Starts a program, such as `flags.ts BR`, by default with exactly the permissions of its task. */
+export function start(command: string, cwd: string, permissions?: string[]): Deno.ChildProcess {
+  const [program = "", ...args] = command.split(" ");
+  const options = ["--no-prompt", ...permissions ?? permissionsOf(program)];
+  return deno(["run", ...options, join(ROOT, program), ...args], cwd).spawn();
 }
 
 /** Runs a program to its end. */
 export async function run(...args: Parameters<typeof start>): Promise<Ended> {
   return await ended(start(...args).output());
+}
+
+/** Runs a program to its end. Calls `act` once, when stdout matches. */
+export async function runUntil(
+  command: string,
+  cwd: string,
+  pattern: RegExp,
+  act: (child: Deno.ChildProcess) => void,
+): Promise<Ended> {
+  await using child = start(command, cwd);
+  const stderr = child.stderr.text();
+  let stdout = "";
+  let hasActed = false;
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    stdout += text;
+    if (hasActed || !pattern.test(stdout)) continue;
+    hasActed = true;
+    act(child);
+  }
+  return { code: (await child.status).code, stdout, stderr: await stderr };
 }
