@@ -16,7 +16,7 @@ import {
   TimeoutError,
   wait,
 } from "../../futures/mod.ts";
-import { assertNotKept, LoggedErrors, range, ShiftedClock, sleep } from "./helpers.ts";
+import { assertNotKept, logErrors, range, replace, sleep } from "./helpers.ts";
 
 const sanitizeOps = true; // these tests fail if they leave a timer behind
 
@@ -37,15 +37,6 @@ Deno.test("mod.ts exports the public names and nothing else", () => {
   const names = "BrokenExecutorError CancelledError Future InvalidStateError TimeoutError " +
     "WorkerCrashError WorkerPoolExecutor asCompleted wait";
   assertEquals(Object.keys(mod).sort(), names.split(" "));
-});
-
-Deno.test("the errors of the pool are errors with a name and a cause", () => {
-  const { BrokenExecutorError, WorkerCrashError } = mod;
-  const types = [CancelledError, TimeoutError, InvalidStateError, WorkerCrashError];
-  for (const type of [...types, BrokenExecutorError]) {
-    const error: Error = new type("why", { cause: 1 });
-    assertEquals([`${error}`, error.cause], [`${type.name}: why`, 1]);
-  }
 });
 
 Deno.test("a future has no then method", () => {
@@ -135,41 +126,28 @@ Deno.test("a future forgets the callers whose timeout has passed", async () => {
     refs.push(new WeakRef(promise));
     await promise.catch(() => {});
   };
-  for (const timeout of [0, 1]) {
-    await call(future.result({ timeout }));
-    await call(future.exception({ timeout }));
-    await call(wait([future], { timeout }));
-  }
+  await call(future.result({ timeout: 1 }));
+  await call(wait([future], { timeout: 1 }));
   await assertNotKept(refs);
   assertEquals(future.state, "running");
 });
 
 Deno.test("an error that nobody reads stays in its future", async () => {
-  const { running, pending, cancelled } = inEveryState();
-  const error = new Error("kept");
-  running.reject(error);
-  pending.reject(error);
-  await wait([running.future, pending.future, cancelled.future]);
+  const { pending: { future, reject } } = inEveryState();
+  reject("kept");
+  await wait([future]);
   await sleep(); // Deno would report a rejection that nobody handles.
-  assertStrictEquals(await running.future.exception(), error);
+  assertEquals(await future.exception(), "kept");
 });
 
 Deno.test("callbacks run synchronously, in the order in which they were added", () => {
-  const { pending, running, finished } = inEveryState();
+  const { future, resolve } = inEveryState().running;
   const seen: unknown[] = [];
-  for (const { future } of [pending, running, finished]) {
-    const note = (it: Future<number>) => seen.push(it === future, it.state);
-    future.addDoneCallback(note);
-    future.addDoneCallback(() => future.addDoneCallback(() => seen.push("nested")));
-    future.addDoneCallback(note);
-  }
-  const expected = (state: string) => [true, state, "nested", true, state];
-  assertEquals(seen.splice(0), expected("finished"));
-  pending.future.cancel();
-  pending.future.cancel();
-  assertEquals(seen.splice(0), expected("cancelled"));
-  running.reject(new Error());
-  assertEquals(seen, expected("finished"));
+  future.addDoneCallback((it) => seen.push(it === future, it.state));
+  future.addDoneCallback(() => future.addDoneCallback(() => seen.push("nested")));
+  future.addDoneCallback(() => seen.push("last"));
+  resolve(1);
+  assertEquals(seen, [true, "finished", "nested", "last"]);
 });
 
 Deno.test("removeDoneCallback() removes a function as often as it was added", () => {
@@ -180,23 +158,21 @@ Deno.test("removeDoneCallback() removes a function as often as it was added", ()
   future.addDoneCallback(() => seen.push("kept"));
   future.addDoneCallback(removed);
   future.removeDoneCallback(removed);
+  future.removeDoneCallback(removed);
   resolve(1);
   assertEquals(seen, ["kept"]);
 });
 
 Deno.test("the error of a callback goes to console.error, and the other callbacks run", () => {
-  using logged = new LoggedErrors();
-  const { pending, finished } = inEveryState();
-  const error = new Error("from a callback");
-  let others = 0;
-  for (const { future } of [pending, finished]) {
-    future.addDoneCallback(() => {
-      throw error;
-    });
-    future.addDoneCallback(() => others++);
-  }
-  pending.resolve(1);
-  assertEquals([others, ...logged.all.map((args) => args.includes(error))], [2, true, true]);
+  using errors = logErrors();
+  const { future, resolve } = inEveryState().pending;
+  future.addDoneCallback(() => {
+    throw new Error("from a callback");
+  });
+  future.addDoneCallback(() => console.error("the other one"));
+  resolve(1);
+  const logged = errors.logged.map((args) => `${args.at(-1)}`);
+  assertEquals(logged, ["Error: from a callback", "the other one"]);
 });
 
 Deno.test("toString() and console.log show the number and the state of a future", () => {
@@ -254,37 +230,36 @@ Deno.test("asCompleted does not keep what it yielded", async () => {
 });
 
 Deno.test("asCompleted throws a TimeoutError with the counts after what is done", async () => {
-  const { cancelled, finished, all } = inEveryState();
+  const { cancelled, all } = inEveryState();
   for (const timeout of [0, 1]) {
     const completed = asCompleted([...all, ...all], { timeout });
-    const seen = [await completed.next(), await completed.next()];
-    assertEquals(seen.map(({ value }) => value), [cancelled.future, finished.future]);
-    const { message } = await assertRejects(() => completed.next(), TimeoutError);
-    assertEquals(message, "2 (of 4) futures unfinished");
+    assertEquals((await completed.next()).value, cancelled.future);
+    await completed.next();
+    const message = "2 (of 4) futures unfinished";
+    await assertRejects(() => completed.next(), TimeoutError, message);
   }
 });
 
 Deno.test("the timeout of asCompleted counts from the first next()", { sanitizeOps }, async () => {
-  using clock = new ShiftedClock();
-  const { pending, running, finished } = inEveryState();
-  const late = asCompleted([pending.future], { timeout: 60_000 });
-  clock.advance(60_000);
-  const next = late.next();
-  pending.resolve(2);
-  assertEquals((await next).value, pending.future);
-  const short = asCompleted([finished.future, running.future], { timeout: 60_000 });
-  assertEquals((await short.next()).value, finished.future);
-  clock.advance(60_000);
-  await assertRejects(() => short.next(), TimeoutError, "1 (of 2) futures unfinished");
+  let now = 0;
+  using _ = replace(performance, "now", () => now);
+  const { running, finished } = inEveryState();
+  const completed = asCompleted([finished.future, running.future], { timeout: 60_000 });
+  now = 60_000;
+  assertEquals((await completed.next()).value, finished.future);
+  now += 59_000;
+  const next = completed.next();
+  running.resolve(2);
+  assertEquals((await next).value, running.future);
 });
 
 Deno.test("an asCompleted loop that is left early forgets its futures", async () => {
   const { finished, pending } = inEveryState();
   const refs: WeakRef<object>[] = [];
   const leave = async () => {
-    const other = Future.withResolvers<number>();
-    refs.push(new WeakRef(other.future));
-    for await (const _ of asCompleted([finished.future, other.future, pending.future])) break;
+    const other = Future.withResolvers().future;
+    refs.push(new WeakRef(other));
+    for await (const _ of asCompleted([finished.future, other, pending.future])) break;
   };
   await leave();
   await assertNotKept(refs);

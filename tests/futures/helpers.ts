@@ -52,21 +52,17 @@ export function shared(length = 1): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * length));
 }
 
-const OPEN = 0;
-const ARRIVED = 1;
-
 /** Holds tasks at `passGate(gate.numbers)` until `open` is called or the block ends. */
 export class Gate implements Disposable {
+  /** Whether the gate is open, and how many tasks have arrived. */
   readonly numbers = shared(2);
 
-  /** Resolves when `count` tasks have arrived at the gate. */
   async arrived(count = 1): Promise<void> {
-    await until(() => Atomics.load(this.numbers, ARRIVED) >= count);
+    await until(() => Atomics.load(this.numbers, 1) >= count);
   }
 
   open(): void {
-    Atomics.store(this.numbers, OPEN, 1);
-    Atomics.notify(this.numbers, OPEN);
+    openGate(this.numbers);
   }
 
   [Symbol.dispose](): void {
@@ -74,43 +70,33 @@ export class Gate implements Disposable {
   }
 }
 
+export function openGate(numbers: Int32Array): void {
+  Atomics.store(numbers, 0, 1);
+  Atomics.notify(numbers, 0);
+}
+
 /** A task that blocks its thread until the gate is open. */
 export function passGate<T>(numbers: Int32Array, value?: T): T | undefined {
-  Atomics.add(numbers, ARRIVED, 1);
-  Atomics.wait(numbers, OPEN, 0);
+  Atomics.add(numbers, 1, 1);
+  Atomics.wait(numbers, 0, 0);
   return value;
 }
 
-/** Collects the arguments of `console.error`, which prints nothing until the end of the block. */
-export class LoggedErrors implements Disposable {
-  readonly all: unknown[][] = [];
-  readonly #error = console.error;
-
-  constructor() {
-    console.error = (...args: unknown[]) => this.all.push(args);
-  }
-
-  [Symbol.dispose](): void {
-    console.error = this.#error;
-  }
+/** Replaces a property until the end of the block. */
+export function replace<T, K extends keyof T>(object: T, key: K, value: T[K]): Disposable {
+  const original = object[key];
+  object[key] = value;
+  return {
+    [Symbol.dispose]() {
+      object[key] = original;
+    },
+  };
 }
 
-/** Moves the clock that the program sees, until the end of the block. */
-export class ShiftedClock implements Disposable {
-  #shift = 0;
-  readonly #now = performance.now;
-
-  constructor() {
-    performance.now = () => this.#now.call(performance) + this.#shift;
-  }
-
-  advance(ms: number): void {
-    this.#shift += ms;
-  }
-
-  [Symbol.dispose](): void {
-    performance.now = this.#now;
-  }
+/** Collects the arguments of `console.error`, which prints nothing until the end of the block. */
+export function logErrors(): { logged: unknown[][] } & Disposable {
+  const logged: unknown[][] = [];
+  return { logged, ...replace(console, "error", (...args) => logged.push(args)) };
 }
 
 /** Asserts that nothing keeps any of these objects after some garbage collections. */

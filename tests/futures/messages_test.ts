@@ -7,9 +7,9 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Future, wait, WorkerPoolExecutor } from "../../futures/mod.ts";
-import { Gate, lacks, listToError, LoggedErrors, outcomeOf, passGate } from "./helpers.ts";
-import { range, shared, sleep } from "./helpers.ts";
+import { Future, WorkerPoolExecutor } from "../../futures/mod.ts";
+import { Gate, lacks, listToError, outcomeOf, passGate } from "./helpers.ts";
+import { range, shared, sleep, until } from "./helpers.ts";
 
 const ignore = lacks("read");
 
@@ -23,21 +23,16 @@ function newPool(): WorkerPoolExecutor {
 
 Deno.test("arguments and results are clones; shared memory is shared", { ignore }, async () => {
   await using executor = newPool();
-  const value = { map: new Map([[1n, new Date(5)]]) };
-  const result = await executor.submit(echo, [value, value, null]).result();
-  assertEquals(result, [value, value, null]);
-  assert(result[0] !== value && result[0] === result[1]);
+  const value = new Map([[1n, [new Date(5), null]]]);
+  const result = await executor.submit(echo, value).result();
+  assert(result !== value);
+  assertEquals(result, value);
+  assertEquals(await executor.submit(echo, null).result(), null);
+  // The tag of a Blob survives a clone.
+  assertInstanceOf(await executor.submit(echo, new Blob()).result(), Blob);
   const counts = shared();
   await executor.submit(count, await executor.submit(echo, counts).result()).result();
   assertEquals(counts[0], 1);
-});
-
-Deno.test("values with a tag that a clone keeps are not refused", { ignore }, async () => {
-  await using executor = newPool();
-  for (const value of [null, new Map(), new Uint8Array(8), new Blob(["x"])]) {
-    const result = await executor.submit(echo, value).result();
-    assertEquals(Object.prototype.toString.call(result), Object.prototype.toString.call(value));
-  }
 });
 
 /** Values that cannot be cloned, or would arrive as `{}`. */
@@ -86,15 +81,14 @@ Deno.test("a message that cannot be read fails its own task only", { ignore }, a
 
 Deno.test("callbacks may submit thousands of tasks that cannot be sent", { ignore }, async () => {
   await using executor = newPool();
-  using gate = new Gate();
-  executor.submit(passGate, gate.numbers);
-  const submit = () => executor.submit(echo<unknown>, () => 1);
-  const futures = range(3000).map(submit);
-  for (const future of futures) future.addDoneCallback(submit);
-  const last = executor.submit(echo, 1);
-  gate.open();
-  assertEquals(await last.result(), 1);
-  await wait(futures);
+  let submitted = 0;
+  const submit = () => {
+    submitted++;
+    const future = executor.submit(echo<unknown>, () => 1);
+    if (submitted < 9000) future.addDoneCallback(submit);
+  };
+  submit();
+  await until(() => submitted === 9000);
 });
 
 class OwnError extends RangeError {
@@ -110,10 +104,6 @@ class OwnException extends DOMException {
 /** Has the name of a class of Deno. */
 class NotFound extends RangeError {}
 
-/** An error of a class that is written as in old JavaScript. */
-function OldError() {}
-OldError.prototype = Object.create(Error.prototype, { constructor: { value: OldError } });
-
 const fail = (): never => {
   throw new Error("from the error");
 };
@@ -123,7 +113,6 @@ const ERRORS: [make: () => unknown, type: string, text: string, fields?: object]
   [() => new TypeError("why"), "TypeError", "TypeError: why"],
   [() => new OwnError("why"), "RangeError", "OwnError: why", { code: 3 }],
   [() => new NotFound("why"), "RangeError", "RangeError: why"],
-  [() => Reflect.construct(OldError, []), "Error", "Error"],
   [() => new Deno.errors.NotFound("why"), "NotFound", "NotFound: why"],
   [() => new WebAssembly.CompileError("why"), "CompileError", "CompileError: why"],
   [() => new DOMException("why", "AbortError"), "DOMException", "AbortError: why"],
@@ -260,24 +249,19 @@ Deno.test("a value that is not a function fails with a TypeError", { ignore }, a
   await assertRejects(() => future.result(), TypeError, 'fn: expected a function, got "add"');
 });
 
-/** Resolves to the reason of the signal when it aborts. */
-export async function reasonOf(signal: AbortSignal, gate?: Int32Array): Promise<unknown> {
-  if (gate) Atomics.add(gate, 1, 1);
+/** Resolves to the reason of the signal when it aborts, and whether the other one has aborted. */
+export async function reasonOf(signal: AbortSignal, other: AbortSignal): Promise<unknown> {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
-  return signal.reason;
+  return [signal.reason, other.aborted];
 }
 
 export async function throwReason(signal: AbortSignal, gate?: Int32Array): Promise<never> {
-  throw await reasonOf(signal, gate);
+  if (gate) Atomics.add(gate, 1, 1);
+  while (!signal.aborted) await sleep();
+  throw signal.reason;
 }
 
 export const hasAborted = (signal: AbortSignal, _?: unknown): boolean => signal.aborted;
-
-/** Resolves to which of the signals have aborted when the last one aborts. */
-export async function abortedOnes(first: AbortSignal, n: number, last: AbortSignal) {
-  await reasonOf(last);
-  return [first.aborted, n, last.aborted];
-}
 
 /** Blocks its thread. Resolves to whether the signal has aborted then, and some turns later. */
 export async function passGateWith(signal: AbortSignal, gate: Int32Array): Promise<boolean[]> {
@@ -306,22 +290,14 @@ Deno.test("the signal of a task aborts with the caller's reason", { ignore }, as
 
 Deno.test("an abort right after submit reaches the task", { ignore }, async () => {
   await using executor = newPool();
+  const { signal } = new AbortController();
   for (const when of ["starting", "idle", "queued"]) {
     if (when === "queued") executor.submit(echo, 1);
     const controller = new AbortController();
-    const future = executor.submit(reasonOf, controller.signal);
+    const future = executor.submit(reasonOf, controller.signal, signal);
     controller.abort(when);
-    assertEquals(await future.result(), when);
+    assertEquals(await future.result(), [when, false]);
   }
-});
-
-Deno.test("several signals of a task abort on their own", { ignore }, async () => {
-  await using executor = newPool();
-  const { signal } = new AbortController();
-  const last = new AbortController();
-  const future = executor.submit(abortedOnes, signal, 5, last.signal);
-  last.abort();
-  assertEquals(await future.result(), [false, 5, true]);
 });
 
 Deno.test("a signal does not affect the state of its future", { ignore }, async () => {
@@ -352,23 +328,8 @@ Deno.test("nothing stays attached to the signal of a task that has ended", { ign
   assertEquals(countListeners(), 0);
   const refused = executor.submit(hasAborted, signal, () => 1);
   assertEquals([await outcomeOf(refused), countListeners()], ["DataCloneError", 0]);
-  executor.submit(reasonOf, signal);
+  executor.submit(throwReason, signal);
   assertEquals(countListeners(), 1);
   await executor.terminateWorkers();
   assertEquals(countListeners(), 0);
-});
-
-export const leaveRejection = (): void => {
-  Promise.reject(new Error("left behind"));
-};
-
-Deno.test("a signal survives a worker that dies before its task starts", { ignore }, async () => {
-  using logged = new LoggedErrors();
-  await using executor = newPool();
-  const controller = new AbortController();
-  const left = executor.submit(leaveRejection);
-  const future = executor.submit(reasonOf, controller.signal);
-  left.addDoneCallback(() => controller.abort("while the worker dies"));
-  assertEquals(await future.result(), "while the worker dies");
-  assertEquals(logged.all.length, 1);
 });

@@ -73,24 +73,6 @@ Deno.test(
   },
 );
 
-Deno.test("the folder works when it is imported over http", { ignore }, async () => {
-  const headers = { "content-type": "application/typescript" };
-  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
-    return new Response(FOLDER.get(new URL(url).pathname.slice(1)), { headers });
-  });
-  const host = `127.0.0.1:${server.addr.port}`;
-  const source = `
-    import { WorkerPoolExecutor } from "http://${host}/mod.ts";
-    export const square = (n: number) => n * n;
-    if (import.meta.main) {
-      await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 2 });
-      for await (const n of executor.map(square, [3, 1, 2])) console.log(n);
-    }`;
-  const args = [...RUN, "--allow-read=.", `--allow-import=${host}`, "--reload", "main.ts"];
-  const output = await runBesideCopy(args, { "main.ts": source });
-  assertEquals(output, { code: 0, stdout: "9\n1\n4\n", stderr: "" });
-});
-
 /** The start of each program. */
 const PRELUDE = `
   import { Future, wait, WorkerPoolExecutor } from "./futures/mod.ts";
@@ -107,6 +89,19 @@ const PRELUDE = `
   const newPool = (idleTimeout = 1) =>
     new WorkerPoolExecutor(import.meta.url, { maxWorkers: 2, idleTimeout });
 `;
+
+Deno.test("the folder works when it is imported over http", { ignore }, async () => {
+  const headers = { "content-type": "application/typescript" };
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+    return new Response(FOLDER.get(new URL(url).pathname.slice(1)), { headers });
+  });
+  const host = `127.0.0.1:${server.addr.port}`;
+  const source = `${PRELUDE.replace("./futures", `http://${host}`)}
+    if (import.meta.main) console.log(await newPool().submit(square, 3).result());`;
+  const args = [...RUN, "--allow-read=.", `--allow-import=${host}`, "--reload", "main.ts"];
+  const output = await runBesideCopy(args, { "main.ts": source });
+  assertEquals(output, { code: 0, stdout: "9\n", stderr: "" });
+});
 
 /** Main programs that end by themselves, and what they print. */
 const PROGRAMS: Record<string, [source: string, stdout: string]> = {

@@ -1,7 +1,7 @@
 /** A worker that dies fails its own task only; what a finished task leaves behind fails no task. */
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { WorkerCrashError, WorkerPoolExecutor } from "../../futures/mod.ts";
-import { lacks, LoggedErrors, until } from "./helpers.ts";
+import { lacks, logErrors, until } from "./helpers.ts";
 
 const ignore = lacks("read");
 
@@ -47,7 +47,7 @@ export function leave(kind: string, result: unknown = "result"): unknown {
 
 for (const [kind, [, reason, cause]] of Object.entries(CRASHES)) {
   Deno.test(`${kind} fails its own task with a WorkerCrashError`, { ignore }, async () => {
-    using logged = new LoggedErrors();
+    using errors = logErrors();
     await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 1 });
     const before = executor.submit(add, 1, 1);
     const error = await executor.submit(crash, kind).exception();
@@ -55,31 +55,31 @@ for (const [kind, [, reason, cause]] of Object.entries(CRASHES)) {
     assertEquals(error.message, `crash lost its worker: ${reason}`);
     assertEquals(error.cause && `${error.cause}`, cause);
     assertEquals([await before.result(), await executor.submit(add, 2, 2).result()], [2, 4]);
-    assertEquals(logged.all, []);
+    assertEquals(errors.logged, []);
   });
 }
 
 for (const [kind, [, reason]] of Object.entries(LEFTOVERS)) {
   Deno.test(`${kind} that a finished task leaves is logged once`, { ignore }, async () => {
-    using logged = new LoggedErrors();
+    using errors = logErrors();
     await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 1 });
     const left = executor.submit(leave, kind);
     // A timer would kill the worker while it runs the next task.
-    if (kind === "an error in a timer") await until(() => logged.all.length > 0);
+    if (kind === "an error in a timer") await until(() => errors.logged.length > 0);
     assertEquals(await executor.submit(add, 1, 2).result(), 3);
-    assertEquals([await left.result(), logged.all.length], ["result", 1]);
+    assertEquals([await left.result(), errors.logged.length], ["result", 1]);
     const line = `a worker stopped: ${reason}, after leave had finished`;
-    assertStringIncludes(`${logged.all[0]}`, line);
+    assertStringIncludes(`${errors.logged[0]}`, line);
   });
 }
 
 Deno.test("shutdown() waits for the leftovers of the last tasks", { ignore }, async () => {
-  using logged = new LoggedErrors();
+  using errors = logErrors();
   for (const result of ["a clone", "a function"]) {
     const executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: 2 });
     const futures = [1, 2].map(() => executor.submit(leave, "a rejection", result));
     await executor.shutdown();
     assertEquals(futures.map(({ state }) => state), ["finished", "finished"]);
-    assertEquals(logged.all.splice(0).length, 2);
+    assertEquals(errors.logged.splice(0).length, 2);
   }
 });
