@@ -31,34 +31,26 @@ export function replace<T extends object>(object: T, values: Partial<T>): Dispos
 export function fakeTerminal(columns?: number) {
   const stack = new DisposableStack();
   const terminal = { stdout: "", stderr: "", [Symbol.dispose]: () => stack.dispose() };
-  const decoder = new TextDecoder();
-  const isTerminal = () => columns !== undefined;
-  stack.use(replace(Deno.stdout, {
-    isTerminal,
-    writeSync(bytes) {
-      const accepted = bytes.subarray(0, 10); // `print` needs several writes.
-      terminal.stdout += decoder.decode(accepted, { stream: true });
+  for (const name of ["stdout", "stderr"] as const) {
+    const decoder = new TextDecoder();
+    const isTerminal = () => columns !== undefined;
+    const writeSync = (bytes: Uint8Array) => {
+      // `print` needs several writes.
+      const accepted = bytes.subarray(0, name === "stdout" ? 10 : Infinity);
+      terminal[name] += decoder.decode(accepted, { stream: true });
       return accepted.length;
-    },
-  }));
-  stack.use(replace(Deno.stderr, {
-    isTerminal,
-    writeSync(bytes) {
-      terminal.stderr += new TextDecoder().decode(bytes);
-      return bytes.length;
-    },
-  }));
-  stack.use(replace(console, {
-    error(line) {
-      terminal.stderr += `${line}\n`;
-    },
-  }));
-  stack.use(replace(Deno, {
-    consoleSize: () => ({ columns: columns ?? 1, rows: 24 }),
-    exit(code = 0) {
-      throw new Error(`exit ${code}`);
-    },
-  }));
+    };
+    stack.use(replace(Deno[name], { isTerminal, writeSync }));
+  }
+  const error = (line: string) => {
+    terminal.stderr += `${line}\n`;
+  };
+  stack.use(replace(console, { error }));
+  const consoleSize = () => ({ columns: columns ?? 1, rows: 24 });
+  const exit = (code = 0) => {
+    throw new Error(`exit ${code}`);
+  };
+  stack.use(replace(Deno, { consoleSize, exit }));
   return terminal;
 }
 

@@ -1,5 +1,5 @@
 /** A file is whole or absent, and a run leaves no unfinished files, even behind a symbolic link. */
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { join } from "@std/path";
 import { writeWhole } from "../../common/files.ts";
 import { isSystemError } from "../../common/flag.ts";
@@ -62,7 +62,7 @@ Deno.test("removeUnfinished removes the files of its own process", { ignore }, a
   assertEquals(names.map((name) => name.replace(/\d+/, "PID")), parts);
 });
 
-Deno.test("behind a symbolic link, a run leaves whole flags and nothing else", {
+Deno.test("an error of the disk is one line, and leaves no file behind a symbolic link", {
   ignore: ignore || Deno.build.os === "windows",
 }, async () => {
   using dir = tempDir();
@@ -70,6 +70,7 @@ Deno.test("behind a symbolic link, a run leaves whole flags and nothing else", {
   const images = join(dir.path, "images");
   Deno.mkdirSync(join(images, "CN.gif"), { recursive: true });
   Deno.symlinkSync("images", join(dir.path, "downloaded"));
-  const { code } = await run(`flags_threadpool.ts BR CN -s ${site.url}`, dir.path);
+  const { code, stderr } = await run(`flags_threadpool.ts BR CN -s ${site.url}`, dir.path);
   assertEquals([code, namesIn(images)], [1, ["BR.gif", "CN.gif"]]);
+  assertMatch(stderr, /^flags_threadpool\.ts: .*\nCN: .*CN\.gif.*\n$/);
 });
