@@ -38,9 +38,10 @@ function newPool(maxWorkers = 1): WorkerPoolExecutor {
 class Numbers implements IterableIterator<number> {
   read = 0;
   closed = 0;
+  end = Infinity;
 
   next(): IteratorResult<number> {
-    return { value: this.read++ };
+    return this.read < this.end ? { value: this.read++ } : { value: undefined, done: true };
   }
 
   return(): IteratorResult<number> {
@@ -244,6 +245,10 @@ Deno.test("an error takes precedence over an error of closing the items", { igno
   await assertRejects(() => Array.fromAsync(newMap()), Error, "from a task");
   // Without another error, the caller sees the error of closing.
   await assertRejects(async () => await newMap().return?.(), Error, "from closing");
+  // Items that have ended are not closed.
+  const ended = new Closing();
+  ended.end = 2;
+  assertEquals(await Array.fromAsync(executor.map(double, ended)), [0, 2]);
 });
 
 function* failingAfter(count: number): Generator<Step> {
@@ -365,4 +370,21 @@ Deno.test("the results of one pool may be the items of another", { ignore }, asy
     if (seen === 40) break;
   }
   await until(() => numbers.closed === 1);
+});
+
+Deno.test("leaving the loop closes a quiet source behind a second pool", { ignore }, async () => {
+  await using first = newPool();
+  await using second = newPool();
+  const { promise, resolve } = Promise.withResolvers<IteratorResult<number>>();
+  const reads = [Promise.resolve({ value: 1 })];
+  const items: AsyncIterableIterator<number> = {
+    next: () => reads.pop() ?? promise,
+    return() {
+      resolve({ value: undefined, done: true });
+      return promise;
+    },
+    [Symbol.asyncIterator]: () => items,
+  };
+  for await (const _ of second.map(double, first.map(double, items))) break;
+  await promise;
 });
