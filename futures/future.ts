@@ -15,9 +15,9 @@ export interface TimeoutOptions {
   timeout?: number | undefined;
 }
 
-/** Thrown if the task was cancelled. */
+/** Thrown by `result()` and `exception()` if the future was cancelled. */
 export class CancelledError extends Error {}
-/** Thrown if the `timeout` of the caller passes first. `wait()` does not throw it. */
+/** Thrown if `timeout` ms pass before the future or result is done. `wait()` does not throw it. */
 export class TimeoutError extends Error {}
 /** Thrown by `start`, `resolve` and `reject` if the state of the future does not allow the call. */
 export class InvalidStateError extends Error {}
@@ -259,8 +259,8 @@ export async function* asCompleted<F extends Future<unknown>>(
 ): AsyncIterableIterator<F> {
   const deadline = performance.now() + (options?.timeout ?? Infinity);
   const unfinished = new Set(futures);
-  // A suspended generator keeps its parameters in memory, and with them all futures and their
-  // results. This assignment releases them. (It would not if a parameter had a default value.)
+  // A suspended generator keeps its parameters in memory. This assignment releases the futures. (It
+  // would not if a parameter had a default value.)
   futures = [];
   const total = unfinished.size;
   const completed = new Queue<F>();
@@ -363,7 +363,7 @@ export class Queue<T> {
 /** A timer for `clearTimeout`, or `undefined` if it never ends. */
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
-/** The longest delay in ms that `setTimeout` accepts. `setTimeout` treats a longer one as 1 ms. */
+/** The longest delay in ms that `setTimeout` accepts. It treats a longer delay as 1 ms. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /** Calls `fn` after `ms` milliseconds, or never if the time is longer than 24 days. */

@@ -24,8 +24,8 @@ export interface WorkerPoolOptions {
 }
 
 /**
- * A pool of Web Workers. The pool starts a worker if a task is submitted while no worker is idle,
- * up to `maxWorkers` workers. A worker runs one task at a time. Tasks start in the order of
+ * A pool of Web Workers. If no worker is idle when a task is submitted, the pool starts a worker,
+ * until it has `maxWorkers`. A worker runs one task at a time. Tasks start in the order of
  * submission. A pool that has been idle for `idleTimeout` ms stops its workers, so a program that
  * never calls `shutdown()` can still exit.
  *
@@ -49,6 +49,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   readonly maxWorkers: number;
   readonly #module: string;
   readonly #workers = new Set<PoolWorker>();
+  /** The workers without a task. Some may still be starting. */
   #idle: PoolWorker[] = [];
   /** The tasks that no worker has yet. */
   readonly #queue = new Queue<Task>();
@@ -85,8 +86,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
    * abort only after it has waited for a turn of the event loop.
    *
    * The future fails with:
-   * - what the task throws (an error of a custom class arrives as an instance of the built-in class
-   *   that the custom class extends, with its own `name` and the fields that can be cloned);
+   * - what the task throws. An error of a custom class arrives as the built-in class that the custom
+   *   class extends, and keeps its `name` and the fields that can be cloned;
    * - a `TypeError` if the module does not export `fn` under its own name;
    * - a `DataCloneError` if an argument or the result cannot be cloned. A `URL`, a `Response` or a
    *   similar object is refused. Nested inside another value, such an object may arrive as `{}`;
@@ -103,13 +104,13 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   /**
    * Submits `fn(item)` for every item and yields the results. Submits the items immediately, not at
    * the first `next()`. With `bufferSize`, reads and submits at most that many items ahead of the
-   * results that have been yielded. Reads an async iterable as fast as it yields, or as there is
-   * room in the buffer, so the results of one pool can be the items of another.
+   * results that have been yielded. The items may be an async iterable, such as the results of
+   * another pool.
    *
    * If an item fails, the results before the item are yielded, and then the error of the item is
-   * thrown. If a worker dies, or an item or a result cannot be cloned, the whole chunk fails. An
-   * error that `items` throws surfaces after the results before it. An error, or leaving the loop
-   * early, cancels the tasks that have not started and closes `items`.
+   * thrown. If a worker dies, or an item or a result cannot be cloned, the whole chunk fails. If
+   * `items` throws, the error is thrown after the results of the earlier items. After an error, or
+   * if the loop is left early, cancels the tasks that have not started and closes `items`.
    *
    * @throws {TypeError} if `items` is not iterable
    * @throws {RangeError} if `chunkSize` or `bufferSize` is not a positive integer
@@ -151,25 +152,26 @@ export class WorkerPoolExecutor implements AsyncDisposable {
   ): Promise<void> {
     const { wait = true, cancelFutures = false } = options;
     this.#shutdown ??= Promise.withResolvers();
-    if (cancelFutures) this.#cancelPending();
+    if (cancelFutures) {
+      for (const task of this.#queue.drain()) task.future.cancel();
+    }
     this.#pump();
     if (wait) await this.#shutdown.promise;
   }
 
   /**
    * Shuts down without waiting for tasks. Cancels the tasks that have not started, and fails the
-   * running tasks with `WorkerCrashError`. Resolves immediately. A task that computes without
-   * awaiting cannot be stopped. The program then runs until the task returns, or until the program
+   * running tasks with `WorkerCrashError`. Resolves immediately. Deno cannot stop a task that
+   * computes without awaiting. The program then runs until the task returns, or until the program
    * calls `Deno.exit()`.
    */
-  async terminateWorkers(): Promise<void> {
-    this.#shutdown ??= Promise.withResolvers();
-    this.#cancelPending();
+  terminateWorkers(): Promise<void> {
+    const ended = this.shutdown({ cancelFutures: true });
     for (const task of this.#closeWorkers()) {
       task.reject(crashError(task, "terminateWorkers() was called"));
     }
     this.#pump();
-    await this.#shutdown.promise;
+    return ended;
   }
 
   /** Lets the pool refuse an executor as an argument or a result, which would arrive as `{}`. */
@@ -196,10 +198,6 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     return task.future;
   }
 
-  #cancelPending(): void {
-    for (const task of this.#queue.drain()) task.future.cancel();
-  }
-
   /** Starts the tasks that can start, and stops the workers if there are no tasks. */
   #pump(): void {
     while (this.#idle.length > 0 || this.#workers.size < this.maxWorkers) {
@@ -208,7 +206,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
       if (task.start()) this.#send(task);
     }
     clearTimeout(this.#idleTimer);
-    if (this.#workers.size > this.#idle.length) return;
+    const isBusy = this.#workers.size > this.#idle.length;
+    if (isBusy) return;
     if (this.#workers.size === 0) this.#shutdown?.resolve();
     else if (this.#shutdown) this.#endIdleWorkers();
     else this.#idleTimer = startTimer(() => this.#endIdleWorkers(), this.#idleTimeout);
@@ -216,7 +215,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
 
   #endIdleWorkers(): void {
     for (const worker of this.#idle) worker.post({ kind: "end" });
-    this.#idle = []; // so that they are not sent another task
+    this.#idle = []; // so that `#pump` sends them no task
   }
 
   #send(task: Task): void {
@@ -226,7 +225,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     } catch (error) {
       worker.takeTask();
       this.#idle.push(worker);
-      // Later, because a callback of the task may submit another task that cannot be sent, and so on.
+      // In a microtask, because callbacks that submit such tasks again would overflow the stack.
       queueMicrotask(() => task.reject(error));
     }
   }
@@ -259,7 +258,8 @@ export class WorkerPoolExecutor implements AsyncDisposable {
     if (reply.kind === "returned" || reply.kind === "threw") this.#idle.push(worker);
     else this.#closeWorker(worker);
     if (reply.kind === "ended" && reply.reason) {
-      console.error(`a worker stopped: ${reply.reason}`, causeOf(reply.thrown)?.cause ?? "");
+      const thrown = reply.thrown ? unpackThrown(reply.thrown) : "";
+      console.error(`a worker stopped: ${reply.reason}`, thrown);
     }
     if (task) this.#finish(task, reply);
     this.#pump();
@@ -280,7 +280,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
         task.reject(new DOMException("a value is nested too deeply", "DataCloneError"));
         break;
       case "ended":
-        // The worker has ended before it could start the task that it was sent.
+        // An error that an earlier task left behind ended the worker before it started this task.
         this.#send(task);
         break;
     }
@@ -294,7 +294,7 @@ export class WorkerPoolExecutor implements AsyncDisposable {
       if (!task.future.done()) task.reject(this.#broken);
     }
     this.#pump();
-    // A program without the guard may never await a result, so end it here.
+    // A program without the guard may never await a result, so end the program here.
     if (isUnguarded) reportError(this.#broken);
   }
 }
@@ -319,7 +319,7 @@ class PoolWorker {
   #task: Task | undefined;
   #isClosed = false;
   #signalCount = 0;
-  /** Remove the listeners from the signals of the task. */
+  /** The functions that remove the listeners from the signals of the task. */
   #detachers: (() => void)[] = [];
 
   constructor(module: string, onReply: (reply: Reply) => void) {
@@ -414,7 +414,7 @@ function startInTurn(start: () => void, onError: (why: string) => void): void {
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {
-  return typeof value === "object" && value instanceof AbortSignal;
+  return value instanceof AbortSignal;
 }
 
 function crashError(task: Task, reason: string, thrown?: PackedThrown): WorkerCrashError {
