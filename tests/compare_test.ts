@@ -31,7 +31,7 @@ Deno.test("compare.ts prints a row and a chart for each downloader", { ignore },
   ]);
   assertEquals(charts.length, 3);
   for (const chart of charts) {
-    assertMatch(chart, /^flags\w*\.ts: \d+\.\d\d s, \d connections?\n1 +\[/);
+    assertMatch(chart, /^flags\w*\.ts: \d+\.\d\d s, \d connections?\n1 +[[=]/);
   }
   assertEquals(countFlags(dir.path), 4);
 });
