@@ -261,12 +261,10 @@ Deno.test("a pool without tasks stops its workers after idleTimeout ms", { ignor
 Deno.test("a pool with a task keeps its idle workers", { ignore }, async () => {
   await using executor = newPool(2, 1);
   using gate = new Gate();
-  const ids = [executor.submit(idOfWorker), executor.submit(idOfWorker)];
-  await results(ids);
+  const ids = await results([executor.submit(idOfWorker), executor.submit(idOfWorker)]);
   executor.submit(passGate, gate.numbers);
-  const before = await executor.submit(idOfWorker).result();
   await sleep(3); // later than the timer of the pool, if there were one
-  assertEquals(await executor.submit(idOfWorker).result(), before);
+  assert(ids.includes(await executor.submit(idOfWorker).result()));
 });
 
 Deno.test("with idleTimeout: Infinity, the workers stay", { ignore }, async () => {

@@ -55,6 +55,7 @@ for (const [kind, [, reason, cause]] of Object.entries(CRASHES)) {
     assertEquals(error.message, `crash lost its worker: ${reason}`);
     assertEquals(error.cause && `${error.cause}`, cause);
     assertEquals([await before.result(), await executor.submit(add, 2, 2).result()], [2, 4]);
+    await executor.shutdown();
     assertEquals(errors.logged, []);
   });
 }
