@@ -222,9 +222,7 @@ const LOST: Record<string, [fn: () => unknown, name: string]> = {
   "with the name of another one": [{ samename: () => 3 }.samename, "samename"],
 };
 
-Deno.test("a function that cannot be found fails with a TypeError that helps", {
-  ignore,
-}, async () => {
+Deno.test("a function that no worker can find fails with advice", { ignore }, async () => {
   await using executor = newPool();
   for (const [which, [fn, name]] of Object.entries(LOST)) {
     // The second time, the worker has seen the function.
