@@ -140,7 +140,8 @@ Deno.test("an error arrives with its built-in class and its fields", { ignore },
 });
 
 export const throwNested = (): never => {
-  const errors = [new OwnError("first"), new TypeError("type", { cause: new OwnError("second") })];
+  const type = new TypeError("type", { cause: new OwnError("second") });
+  const errors = [new OwnError("first"), type, "not an error"];
   throw new AggregateError(errors, "many", { cause: new OwnError("why", { cause: "deep" }) });
 };
 
