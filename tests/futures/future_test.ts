@@ -244,6 +244,15 @@ Deno.test("the timeout of asCompleted counts from the first next()", { sanitizeO
   assertEquals((await next).value, running.future);
 });
 
+Deno.test("an asCompleted loop that is left early forgets its futures", async () => {
+  const { finished, pending } = inEveryState();
+  const other = new WeakRef(Future.withResolvers().future);
+  const futures = [finished.future, other.deref() ?? finished.future, pending.future];
+  for await (const _ of asCompleted(futures.splice(0))) break;
+  await assertNotKept([other]);
+  assertEquals(pending.future.state, "pending");
+});
+
 Deno.test("wait waits for all futures, also for those that fail or are cancelled", async () => {
   const { pending, running, all } = inEveryState();
   const waiting = wait([...all, ...all].values(), { timeout: 60_000 });
@@ -283,6 +292,7 @@ Deno.test("FIRST_EXCEPTION waits for a failure, or for all futures if none fails
   const second = inEveryState();
   const succeeding = wait(second.all, { returnWhen: "FIRST_EXCEPTION" });
   second.running.resolve(2);
+  await sleep();
   second.pending.resolve(2);
   assertEquals((await succeeding).done, new Set(second.all));
 });

@@ -315,14 +315,14 @@ Deno.test("a slow source does not delay the results that are done", { ignore }, 
   }
 });
 
-Deno.test("leaving the loop does not wait for a source that is reading", { ignore }, async () => {
+Deno.test("an error does not wait for a source that is reading", { ignore }, async () => {
   await using executor = newPool();
   const { promise, resolve } = Promise.withResolvers<void>();
   const count = shared();
   let closed = 0;
   const source = async function* () {
     try {
-      yield { value: 1 };
+      yield { error: "first" };
       await promise;
       yield { count };
     } finally {
@@ -330,7 +330,7 @@ Deno.test("leaving the loop does not wait for a source that is reading", { ignor
       await Promise.reject(new Error("nobody sees this"));
     }
   };
-  for await (const _ of executor.map(step, source())) break;
+  await assertRejects(() => Array.fromAsync(executor.map(step, source())), Error, "first");
   assertEquals(closed, 0);
   resolve();
   await until(() => closed === 1);
@@ -372,19 +372,20 @@ Deno.test("the results of one pool may be the items of another", { ignore }, asy
   await until(() => numbers.closed === 1);
 });
 
-Deno.test("leaving the loop closes a quiet source behind a second pool", { ignore }, async () => {
-  await using first = newPool();
-  await using second = newPool();
-  const { promise, resolve } = Promise.withResolvers<IteratorResult<number>>();
-  const reads = [Promise.resolve({ value: 1 })];
+Deno.test("return() closes a quiet source while next() waits for it", { ignore }, async () => {
+  await using executor = newPool();
+  let closed = 0;
   const items: AsyncIterableIterator<number> = {
-    next: () => reads.pop() ?? promise,
+    next: () => new Promise(() => {}),
     return() {
-      resolve({ value: undefined, done: true });
-      return promise;
+      closed++;
+      return Promise.resolve({ value: undefined, done: true });
     },
     [Symbol.asyncIterator]: () => items,
   };
-  for await (const _ of second.map(double, first.map(double, items))) break;
-  await promise;
+  const map = executor.map(double, items);
+  const next = map.next();
+  await sleep(); // until it waits
+  assertEquals(await map.return?.(), { value: undefined, done: true });
+  assertEquals([(await next).done, closed], [true, 1]);
 });

@@ -201,7 +201,7 @@ Deno.test("shutdown() with wait: false resolves at once", { ignore }, async () =
 
 Deno.test("after shutdown(), map yields what it has submitted", { ignore }, async () => {
   const executor = newPool();
-  const map = executor.map(echo<number>, range(9), { bufferSize: 3 });
+  const map = executor.map(echo<number>, range(4), { bufferSize: 3, chunkSize: 3 });
   await executor.shutdown();
   assertEquals(await listToError(map), [0, 1, 2, "Error"]);
 });
