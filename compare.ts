@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     const { maxReq } = countConnections(setup, SETTINGS);
     const outcomes = new Outcomes(flags);
     const t0 = performance.now();
-    await downloadMany(flags, (outcome) => outcomes.add(outcome), maxReq);
+    await downloadMany([...flags], (outcome) => outcomes.add(outcome), maxReq);
     const seconds = (performance.now() - t0) / 1000;
     const title = `${program}: ${seconds.toFixed(2)} s, ${plural(maxReq, "connection")}`;
     const chart = outcomes.chart(title, t0);

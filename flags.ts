@@ -61,18 +61,18 @@ export async function downloadMany(flags: Flag[], report: Report): Promise<void>
 }
 
 /**
- * Runs a program: downloads the flags that the command line asks for with `downloadMany`, prints
- * how many downloads succeeded and how long they took, and exits.
+ * Runs a program: downloads the flags that the command line asks for with `downloader`, prints how
+ * many downloads succeeded and how long they took, and exits.
  */
-export async function main(downloadMany: DownloadMany, settings: Settings = {}): Promise<void> {
+export async function main(downloader: DownloadMany, settings: Settings = {}): Promise<never> {
   // Workers load this module for `downloadOne`, but they do not need the code that runs a program.
   const { prepare } = await import("./common/run.ts");
   const chapter = { codes: POP20_CC, baseUrl: BASE_URL, directory: DEST_DIR };
   using run = await prepare({ ...chapter, ...settings });
   const t0 = performance.now();
-  await downloadMany(run.flags, run.report, run.maxReq);
+  await downloader(run.flags, run.report, run.maxReq);
   const elapsed = performance.now() - t0;
-  run.end(elapsed);
+  return run.end(elapsed);
 }
 
 if (import.meta.main) await main(downloadMany, { maxReq: 1, limit: 1 });

@@ -25,13 +25,14 @@ import { failureOf, type Flag, type Report } from "./common/flag.ts";
 import { getFlag, main, POP20_CC, saveFlag } from "./flags.ts";
 import { asCompleted, type Future, WorkerPoolExecutor } from "./futures/mod.ts";
 
-/** Downloads a flag and saves it, in a worker. Returns the code of the flag. */
+/** Downloads a flag in a worker. Returns its code, or throws, so that the future shows the error. */
 export async function download({ cc, url }: Flag): Promise<string> {
   saveFlag(await getFlag(url), cc);
   return cc;
 }
 
 export async function downloadMany(flags: Flag[], report: Report, maxReq: number): Promise<void> {
+  // A future does not know when its task starts, so all times begin here.
   const { timeOrigin } = performance;
   const start = performance.now();
   await using executor = new WorkerPoolExecutor(import.meta.url, { maxWorkers: maxReq });

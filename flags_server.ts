@@ -1,6 +1,5 @@
 /**
- * The command line of the built-in flag site. It serves real flags at http://127.0.0.1:PORT/flags/br/br.gif, with
- * optional delays and errors.
+ * Serves real flags at http://127.0.0.1:PORT/flags/br/br.gif, with optional delays and errors.
  *
  * ```console
  * $ deno run --allow-net --allow-read flags_server.ts 8001 --delay 0.5-5 --error-rate 0.25

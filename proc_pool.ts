@@ -18,7 +18,7 @@ import type { Times } from "./common/flag.ts";
 import { WorkerPoolExecutor } from "./futures/mod.ts";
 import { isPrime, NUMBERS } from "./primes.ts";
 
-/** The result of one check, and when it ran. */
+/** The result and the times of one check. */
 export interface PrimeResult extends Times {
   n: bigint;
   prime: boolean;

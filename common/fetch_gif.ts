@@ -18,17 +18,18 @@ class NoResponseError extends FlagError {}
  * connection, because the site may have closed a connection that `fetch` kept for the next request.
  */
 export async function get(url: string, signal: AbortSignal): Promise<Response> {
+  const { origin } = new URL(url); // A URL that is not valid is a bug, not a failure of the site.
   try {
     return await fetch(url, { signal });
   } catch (error) {
-    const failure = requestError(error, url);
+    const failure = requestError(error, origin);
     if (!(failure instanceof NoResponseError)) throw failure;
   }
   try {
     using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
     return await fetch(url, { signal, client });
   } catch (error) {
-    throw requestError(error, url);
+    throw requestError(error, origin);
   }
 }
 
@@ -36,7 +37,7 @@ export async function get(url: string, signal: AbortSignal): Promise<Response> {
  * Describes why `fetch` failed. Deno's errors have no codes for these failures, so the function
  * looks at their text. Deno 2.8 and later put the details in the cause of the error.
  */
-function requestError(error: unknown, url: string): FlagError {
+function requestError(error: unknown, origin: string): FlagError {
   if (isTimeout(error)) return timeoutError();
   const text = reason(error instanceof Error && error.cause ? error.cause : error);
   // The target of a redirect may contain a password, or characters that control a terminal.
@@ -45,7 +46,7 @@ function requestError(error: unknown, url: string): FlagError {
   if (isRefused) return new FlagError(text.replace("Fetch failed: ", ""));
   const why = text.replace(/^.*client error \(\w+\): /s, "");
   if (text.includes("(Connect)")) {
-    return new FlagError(`could not connect to ${new URL(url).origin}: ${why}`);
+    return new FlagError(`could not connect to ${origin}: ${why}`);
   }
   if (/ parsed$|too large$/.test(why)) return new FlagError(`not a valid HTTP response (${why})`);
   return new NoResponseError(`connection lost: ${why}`);
@@ -75,7 +76,7 @@ function firstBytes(bytes: Uint8Array): string {
 
 async function readBody(response: Response): Promise<Uint8Array> {
   try {
-    // `bytes` takes a third of the time of a loop over chunks, but it has no limit.
+    // `bytes` takes a third of the time of a loop over chunks, but `bytes` has no size limit.
     if (exactLength(response) <= MAX_SIZE) return await response.bytes();
     return await readChunks(response.body ?? new Blob().stream());
   } catch (error) {
@@ -85,7 +86,7 @@ async function readBody(response: Response): Promise<Uint8Array> {
 
 /** Returns the length of a body, or `Infinity` if the body can be longer than its headers say. */
 function exactLength({ headers }: Response): number {
-  // Chunks overrule the length. With compression, the length is that of the compressed body.
+  // `transfer-encoding` overrides `content-length`. With compression, the length is that of the compressed body.
   if (headers.has("transfer-encoding") || headers.has("content-encoding")) return Infinity;
   return Number(headers.get("content-length") ?? Infinity);
 }

@@ -16,11 +16,10 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
 
 /**
  * Removes the files in `directory` that this process could not finish. Call this function last,
- * because it changes the current directory: workers that use relative paths can then write no more
- * files.
+ * because it changes the current directory. Workers then cannot write files with relative paths.
  */
 export function removeUnfinished(directory: string): void {
-  // An absolute path, because the permission to write may not cover the target of a symbolic link.
+  // The path is absolute, because the permission may not cover the target of a symbolic link.
   const path = `${Deno.cwd()}/${directory}`;
   try {
     Deno.chdir(directory);

@@ -11,7 +11,7 @@ import { Outcomes, Progress } from "./outcomes.ts";
 import { fail, plural, print, programName, runProgram } from "./terminal.ts";
 import { checkTimeline, showTimeline } from "./timeline.ts";
 
-/** A program and what it has from the book. */
+/** The settings of a program, and the book's constants. */
 export interface Program extends Settings {
   codes: readonly string[];
   /** The URL of the book's site. */
@@ -51,8 +51,8 @@ export async function setUp(program: Program): Promise<Setup> {
 }
 
 /**
- * Sets a program up and says what it is going to do. If the arguments are wrong or a permission is
- * missing, says so and exits.
+ * Prepares a run and prints its first line. If the arguments are wrong or a permission is missing,
+ * prints an error and exits.
  */
 export async function prepare(program: Program): Promise<Run> {
   const isInWorker = Deno.mainModule === undefined;
@@ -67,7 +67,7 @@ export async function prepare(program: Program): Promise<Run> {
   });
 }
 
-/** Returns how many connections a program uses at the same time, and whether users may not have more. */
+/** Returns the number of connections, and whether the maximum limits that number. */
 export function countConnections(
   { flags, options }: Setup,
   { maxReq = DEFAULT_MAX_REQ, limit = Infinity }: Settings,

@@ -162,7 +162,7 @@ function textChart({ title, tasks }: Chart, total: number, width: number): strin
   return `\n${title}\n${[...lines, axis].join("\n")}\n`;
 }
 
-/** Returns a line with `text` at a column. Removes what was there before. */
+/** Returns a line with `text` at a column. Removes the text from that column on. */
 function putAt(line: string, column: number, text: string): string {
   return line.slice(0, column).padEnd(column) + text;
 }
