@@ -5,8 +5,8 @@
  */
 import { removeUnfinished } from "./files.ts";
 import type { Flag, Outcome } from "./flag.ts";
-import { DEFAULT_MAX_REQ, expandCodes, helpOf, type Options, parseOptions } from "./options.ts";
-import { type Settings, SITES, withoutPassword } from "./options.ts";
+import { DEFAULT_MAX_REQ, expandCodes, helpOf, parseOptions, SITES } from "./options.ts";
+import { type Options, type Settings, withoutPassword } from "./options.ts";
 import { Outcomes, Progress } from "./outcomes.ts";
 import { fail, plural, print, programName, runProgram } from "./terminal.ts";
 import { checkTimeline, showTimeline } from "./timeline.ts";
